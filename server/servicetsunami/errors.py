@@ -1,0 +1,88 @@
+"""How things fail: one tree, whose messages a model or a person can act on.
+
+ServerError                 base; says what failed and what to do next
+├── InvalidInput            an argument, a file or a name is not usable as it is
+├── SqlRefused              a statement is not allowed, or would not mean the same here and there
+├── SqlFailed               an allowed statement failed while it ran, such as by a bad cast
+├── NotFound                the caller named something that does not exist, or is not theirs
+├── Conflict                the thing changed meanwhile, exists already, or is being written
+├── Denied                  the caller, or the configuration, does not permit it
+├── LimitExceeded           a size, memory or row limit was reached
+├── TimedOut                the work did not end within its time-out, and was stopped
+├── Cancelled               the caller asked to stop, and the work was stopped
+├── RemoteUnavailable       Databricks did not answer, or not in time
+└── ConfigurationError      a setting or this machine needs a change before the server can work
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Self
+
+
+class ServerError(Exception):
+    """Base of the tree. `next_step` is what the caller should do now."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(f"{what} {next_step}")
+        self.what = what
+        self.next_step = next_step
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Errors cross process borders: workers raise them, the server shows them."""
+        return type(self), (self.what, self.next_step)
+
+
+class InvalidInput(ServerError):
+    """An argument, a file or a name is not usable as it is."""
+
+
+class SqlRefused(ServerError):
+    """A statement is not allowed, or cannot be executed the same way here and there."""
+
+
+class SqlFailed(ServerError):
+    """An allowed statement failed while it ran."""
+
+
+class NotFound(ServerError):
+    """The caller named something that does not exist, or that is not theirs."""
+
+    @classmethod
+    def dataset(cls, name: str, known: Sequence[str]) -> Self:
+        """Name the three nearest datasets, so that the next call can be right."""
+        similar = get_close_matches(name, known, n=3, cutoff=0.4)
+        if similar:
+            hint = f"Did you mean {', '.join(similar)}? Call list_assets to see all datasets."
+        elif known:
+            hint = "Call list_assets to see which datasets exist."
+        else:
+            hint = "There are no datasets yet: call ingest_dataset first."
+        return cls(f"No dataset is named {name!r}.", hint)
+
+
+class Conflict(ServerError):
+    """The thing changed meanwhile, exists already, or is being written."""
+
+
+class Denied(ServerError):
+    """The caller, or the configuration, does not permit it."""
+
+
+class LimitExceeded(ServerError):
+    """A size, memory or row limit was reached."""
+
+
+class TimedOut(ServerError):
+    """The work did not end within its time-out, and was stopped."""
+
+
+class Cancelled(ServerError):
+    """The caller asked to stop, and the work was stopped."""
+
+
+class RemoteUnavailable(ServerError):
+    """Databricks did not answer, or not in time."""
+
+
+class ConfigurationError(ServerError):
+    """A setting or this machine needs a change before the server can work."""
