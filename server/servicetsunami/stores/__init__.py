@@ -1,0 +1,1 @@
+"""What remembers here: the metadata database, and the Delta tables beside it."""

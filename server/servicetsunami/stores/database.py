@@ -1,0 +1,92 @@
+"""The metadata database: transactions, and what can be done inside one.
+
+Everything that must be true together is one `begin()`: a dataset, its version and its outbox
+item are committed by one transaction, or none of them.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from anyio import CancelScope
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from servicetsunami.stores.connections import Engines, connect
+from servicetsunami.stores.datasets import Datasets
+from servicetsunami.stores.failures import translated, unreachable
+from servicetsunami.stores.migrations import migrate
+from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.tenants import Tenants
+from servicetsunami.stores.usage import Usage
+
+
+class Transaction:
+    """The repositories, bound to one transaction; invalid once it has ended."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.tenants = Tenants(connection)
+        self.datasets = Datasets(connection, self.tenants)
+        self.outbox = Outbox(connection)
+        self.usage = Usage(connection)
+
+
+class Database:
+    """Owns the connections to the metadata database."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect and bring the schema up to date; safe in many processes at once.
+
+        Raises ConfigurationError, with a remedy, when the database cannot be used.
+        """
+        engines = connect(url)
+        try:
+            with translated(engines.where):
+                if engines.file is not None:
+                    engines.file.parent.mkdir(parents=True, exist_ok=True)
+                await migrate(engines)
+        except BaseException as error:
+            with CancelScope(shield=True):
+                await engines.dispose()
+            if isinstance(error, DBAPIError):
+                raise unreachable(engines.where, str(error.orig)) from error
+            raise
+        return cls(engines)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[Transaction]:
+        """Write: all of it is committed at the end of the block, or none of it.
+
+        Raises Conflict when other writers keep the database busy for too long.
+        """
+        async with self._transaction(self._engines.write) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Transaction]:
+        """Read one consistent state; cannot write, never waits for writers or holds them up."""
+        async with self._transaction(self._engines.read) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[Transaction]:
+        with translated(self._engines.where):
+            connection = await engine.connect()
+            try:
+                await connection.begin()
+                yield Transaction(connection)
+                # A cancelled caller must not leave open whether the commit happened.
+                with CancelScope(shield=True):
+                    await connection.commit()
+            finally:
+                with CancelScope(shield=True):
+                    # Rolls back whatever was not committed.
+                    await connection.close()
+
+    async def close(self) -> None:
+        """Close all connections; open transactions are rolled back."""
+        await self._engines.dispose()

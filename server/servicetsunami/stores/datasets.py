@@ -1,0 +1,217 @@
+"""Datasets and their acknowledged versions: the truth about what is in the tables on disk."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.domain.dataset import Dataset, DatasetName, DatasetVersion
+from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.records import (
+    dataset_values,
+    to_dataset,
+    to_version,
+    version_values,
+)
+from servicetsunami.stores.schema import DATASET_VERSIONS, DATASETS
+from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.tenants import Tenants
+
+_SHOWN_VERSIONS_MAX = 20
+
+
+class Datasets:
+    """The datasets of all tenants, seen one tenant at a time."""
+
+    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+        self._connection = connection
+        self._tenants = tenants
+
+    async def register(self, dataset: Dataset, first: DatasetVersion) -> None:
+        """Remember a new dataset with its first version.
+
+        Raises Conflict when the tenant has a dataset of that name.
+        """
+        await self._tenants.ensure(dataset.tenant, at=dataset.created_at)
+        try:
+            await self._connection.execute(insert(DATASETS).values(dataset_values(dataset)))
+        except IntegrityError as error:
+            raise Conflict(
+                f"A dataset named {dataset.name} exists already.",
+                "Use mode 'append', 'overwrite' or 'merge' to change it, or choose another name.",
+            ) from error
+        await self._add_version(dataset, first)
+
+    async def update(self, dataset: Dataset, change: DatasetVersion, *, base_version: int) -> None:
+        """Acknowledge a new version of a dataset, if it is still at `base_version`.
+
+        Raises Conflict when it was changed or deleted meanwhile, or when the idempotency key of
+        the change was applied before.
+        """
+        statement = (
+            update(DATASETS)
+            .where(
+                owned_by(dataset.tenant, DATASETS),
+                DATASETS.c.id == dataset.id,
+                DATASETS.c.version == base_version,
+            )
+            .values(dataset_values(dataset))
+        )
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise Conflict(
+                f"The dataset {dataset.name} was changed or deleted meanwhile.",
+                "Nothing was written: call again.",
+            )
+        await self._add_version(dataset, change)
+
+    async def _add_version(self, dataset: Dataset, change: DatasetVersion) -> None:
+        statement = insert(DATASET_VERSIONS).values(version_values(dataset.id, change))
+        try:
+            await self._connection.execute(statement)
+        except IntegrityError as error:
+            raise Conflict(
+                f"This change of {dataset.name} was applied before.",
+                "Do not repeat it; call describe_asset to see the dataset's versions.",
+            ) from error
+
+    async def get(self, tenant: str, name: DatasetName) -> Dataset:
+        """The dataset of that name; raises NotFound with the nearest names."""
+        found = await self.find(tenant, name)
+        if found is None:
+            raise NotFound.dataset(str(name), [str(each) for each in await self.names(tenant)])
+        return found
+
+    async def find(self, tenant: str, name: DatasetName) -> Dataset | None:
+        """The dataset of that name, or None."""
+        return await self._one(
+            tenant, DATASETS.c.schema_name == name.schema, DATASETS.c.table_name == name.table
+        )
+
+    async def find_by_id(self, tenant: str, dataset_id: str) -> Dataset | None:
+        """The dataset with that id, or None."""
+        return await self._one(tenant, DATASETS.c.id == dataset_id)
+
+    async def _one(self, tenant: str, *conditions: ColumnElement[bool]) -> Dataset | None:
+        statement = select(DATASETS).where(owned_by(tenant, DATASETS), *conditions)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else to_dataset(row)
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        search: str | None = None,
+        after: DatasetName | None = None,
+        limit: int = 100,
+    ) -> tuple[Dataset, ...]:
+        """Datasets in the order of their names, from behind `after`, at most `limit` of them.
+
+        `search` is a part of `schema.table`, in any case.
+        """
+        statement = _matching(select(DATASETS), tenant, search)
+        if after is not None:
+            place = tuple_(DATASETS.c.schema_name, DATASETS.c.table_name)
+            statement = statement.where(place > tuple_(after.schema, after.table))
+        statement = statement.order_by(DATASETS.c.schema_name, DATASETS.c.table_name).limit(limit)
+        return tuple(map(to_dataset, await self._connection.execute(statement)))
+
+    async def count(self, tenant: str, *, search: str | None = None) -> int:
+        """How many datasets `list` would show without its limit."""
+        statement = _matching(select(func.count()).select_from(DATASETS), tenant, search)
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def names(self, tenant: str) -> tuple[DatasetName, ...]:
+        """The names of all datasets, in order."""
+        statement = (
+            select(DATASETS.c.schema_name, DATASETS.c.table_name)
+            .where(owned_by(tenant, DATASETS))
+            .order_by(DATASETS.c.schema_name, DATASETS.c.table_name)
+        )
+        rows = await self._connection.execute(statement)
+        return tuple(DatasetName(schema=schema, table=table) for schema, table in rows)
+
+    async def delete(self, tenant: str, name: DatasetName, *, at: datetime) -> Dataset:
+        """Forget the dataset and free its name; raises NotFound.
+
+        The row stays, marked, for the versions and promises that mention it. The files are for the
+        caller to remove, after the commit.
+        """
+        dataset = await self.get(tenant, name)
+        statement = (
+            update(DATASETS)
+            .where(owned_by(tenant, DATASETS), DATASETS.c.id == dataset.id)
+            .values(deleted_at=at)
+        )
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise NotFound.dataset(str(name), [])
+        return dataset
+
+    async def versions(
+        self, tenant: str, dataset_id: str, *, limit: int = 100
+    ) -> tuple[DatasetVersion, ...]:
+        """The acknowledged versions of a dataset, newest first."""
+        statement = self._of(tenant, dataset_id).order_by(DATASET_VERSIONS.c.version.desc())
+        return tuple(map(to_version, await self._connection.execute(statement.limit(limit))))
+
+    async def version(self, tenant: str, dataset_id: str, number: int) -> DatasetVersion:
+        """One acknowledged version; raises NotFound with those that exist."""
+        statement = self._of(tenant, dataset_id).where(DATASET_VERSIONS.c.version == number)
+        row = (await self._connection.execute(statement)).one_or_none()
+        if row is None:
+            raise await self._no_version(tenant, dataset_id, f"no version {number}")
+        return to_version(row)
+
+    async def version_at(self, tenant: str, dataset_id: str, timestamp: datetime) -> DatasetVersion:
+        """The version that was the newest at that time; raises NotFound before the first one."""
+        statement = (
+            self._of(tenant, dataset_id)
+            .where(DATASET_VERSIONS.c.created_at <= timestamp)
+            .order_by(DATASET_VERSIONS.c.version.desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(statement)).one_or_none()
+        if row is None:
+            missing = f"no version at {timestamp.isoformat()} yet"
+            raise await self._no_version(tenant, dataset_id, missing)
+        return to_version(row)
+
+    async def find_by_idempotency_key(
+        self, tenant: str, dataset_id: str, key: str
+    ) -> DatasetVersion | None:
+        """The version that a change with this key made, or None: then it was never applied."""
+        statement = self._of(tenant, dataset_id).where(DATASET_VERSIONS.c.idempotency_key == key)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else to_version(row)
+
+    async def acknowledged_versions(self, tenant: str) -> dict[str, int]:
+        """The newest acknowledged version of every dataset, by its id."""
+        statement = select(DATASETS.c.id, DATASETS.c.version).where(owned_by(tenant, DATASETS))
+        return dict((await self._connection.execute(statement)).tuples().all())
+
+    async def acknowledged_version(self, tenant: str, dataset_id: str) -> int | None:
+        """The newest acknowledged version, or None for a dataset that nobody knows (any more)."""
+        statement = select(DATASETS.c.version).where(
+            owned_by(tenant, DATASETS), DATASETS.c.id == dataset_id
+        )
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    def _of(self, tenant: str, dataset_id: str) -> Select[tuple[object, ...]]:
+        return select(DATASET_VERSIONS).where(
+            owned_by(tenant, DATASET_VERSIONS), DATASET_VERSIONS.c.dataset_id == dataset_id
+        )
+
+    async def _no_version(self, tenant: str, dataset_id: str, missing: str) -> NotFound:
+        known = await self.versions(tenant, dataset_id, limit=_SHOWN_VERSIONS_MAX)
+        if not known:
+            return NotFound(f"There is {missing}.", "Call list_assets to see which datasets exist.")
+        shown = ", ".join(f"{each.version} ({each.created_at.isoformat()})" for each in known)
+        return NotFound(f"There is {missing}.", f"The newest versions are {shown}.")
+
+
+def _matching(statement: Select, tenant: str, search: str | None) -> Select:
+    statement = statement.where(owned_by(tenant, DATASETS))
+    if search is None:
+        return statement
+    name = DATASETS.c.schema_name + "." + DATASETS.c.table_name
+    return statement.where(name.icontains(search, autoescape=True))

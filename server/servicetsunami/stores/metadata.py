@@ -1,0 +1,62 @@
+"""The metadata database, opened by the first who needs it.
+
+A client that only lists the tools must not wait for a database, nor for the import of SQLAlchemy.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Database, Transaction
+
+
+class Metadata:
+    """Hands out transactions; see `Database` for what they promise."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opening = anyio.Lock()
+        self._database: Database | None = None
+        self._then: Callable[[], Awaitable[None]] | None = None
+
+    def when_opened(self, then: Callable[[], Awaitable[None]]) -> None:
+        """Have something done, once, between the opening and its first use."""
+        self._then = then
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator["Transaction"]:
+        """Write: all of the block is committed, or none of it."""
+        database = self._database or await self._open()
+        async with database.begin() as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator["Transaction"]:
+        """Read one consistent state."""
+        database = self._database or await self._open()
+        async with database.read() as transaction:
+            yield transaction
+
+    async def close(self) -> None:
+        """Close the database, if it was ever opened."""
+        if self._database is not None:
+            await self._database.close()
+            self._database = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody has needed the database yet."""
+        return self._database is not None
+
+    async def _open(self) -> "Database":
+        async with self._opening:
+            if self._database is None:
+                from servicetsunami.stores.database import Database  # noqa: PLC0415 - costs 0.3 s
+
+                self._database = await Database.open(self._url)
+                if self._then is not None:
+                    await self._then()
+            return self._database

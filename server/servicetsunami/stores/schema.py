@@ -1,0 +1,178 @@
+"""The tables of the metadata database: one schema for SQLite and for PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+HEAD_REVISION = "0001"
+"""The newest migration; a test compares it with the files in migrations/versions."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, going in and coming out.
+
+    SQLite keeps no time zone, so it gets naive UTC and the zone is put back on the way out.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive datetime: it would mean another instant on another machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone.")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give every datetime its zone back, whatever the `dialect` made of it."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JSON_VALUE = JSON().with_variant(JSONB(none_as_null=True), "postgresql")
+# Names sort by code point on both databases, so that a cursor means the same place on both.
+NAME = String().with_variant(String(collation="C"), "postgresql")
+# SQLite numbers rows by itself only in a column of exactly the type INTEGER.
+ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _metadata_column() -> Column[object]:
+    """Open attributes of an asset, searchable by containment on PostgreSQL."""
+    return Column("metadata_", JSON_VALUE, nullable=False)
+
+
+def _metadata_index(table: Table) -> Index:
+    return Index(
+        f"ix_{table.name}_metadata",
+        table.c.metadata_,
+        postgresql_using="gin",
+        postgresql_ops={"metadata_": "jsonb_path_ops"},
+    ).ddl_if(dialect="postgresql")
+
+
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("id", NAME, primary_key=True),
+    _metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+_metadata_index(TENANTS)
+
+DATASETS = Table(
+    "datasets",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("schema_name", NAME, nullable=False),
+    Column("table_name", NAME, nullable=False),
+    Column("columns", JSON_VALUE, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("sync_state", String, nullable=False),
+    Column("synced_version", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
+    _metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+)
+_metadata_index(DATASETS)
+# A deleted dataset leaves its name to a successor.
+Index(
+    "uq_datasets_name",
+    DATASETS.c.tenant,
+    DATASETS.c.schema_name,
+    DATASETS.c.table_name,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+DATASET_VERSIONS = Table(
+    "dataset_versions",
+    METADATA,
+    Column("dataset_id", String, ForeignKey("datasets.id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("operation", String, nullable=False),
+    Column("rows_written", BigInteger, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("idempotency_key", String),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("dataset_id", "idempotency_key"),
+)
+
+USAGE_EVENTS = Table(
+    "usage_events",
+    METADATA,
+    Column("id", ROW_ID, Identity(), primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("tool", String, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "tenant", "created_at"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", ROW_ID, Identity(), primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("asset_id", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("change", String, nullable=False),
+    Column("payload", JSON_VALUE, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("lease_owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("fence", BigInteger, nullable=False),
+    Column("last_error", String),
+    Index(None, "state", "not_before", "id"),
+    Index(None, "tenant", "kind", "asset_id", "id"),
+    # An id is never given twice, not even after the newest item was deleted.
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,30 @@
+"""Tenants: whose datasets, usage and promises these are."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.stores.schema import TENANTS
+
+
+class Tenants:
+    """The tenants that have ever written something."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def ensure(self, tenant: str, *, at: datetime) -> None:
+        """Remember the tenant; does nothing when it is known, also when two do it at once."""
+        insert = postgresql.insert if self._is_postgresql() else sqlite.insert
+        statement = insert(TENANTS).values(id=tenant, metadata_={}, created_at=at)
+        await self._connection.execute(statement.on_conflict_do_nothing())
+
+    async def list(self) -> tuple[str, ...]:
+        """All tenants by name: for the server's own upkeep, never for a caller."""
+        found = await self._connection.scalars(select(TENANTS.c.id).order_by(TENANTS.c.id))
+        return tuple(found)
+
+    def _is_postgresql(self) -> bool:
+        return self._connection.dialect.name == "postgresql"
