@@ -6,6 +6,7 @@ item are committed by one transaction, or none of them.
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Self
 
 from anyio import CancelScope
@@ -47,7 +48,7 @@ class Database:
         try:
             with translated(engines.where):
                 if engines.file is not None:
-                    engines.file.parent.mkdir(parents=True, exist_ok=True)
+                    _make_room_for(engines.file)
                 await migrate(engines)
         except BaseException as error:
             with CancelScope(shield=True):
@@ -90,3 +91,9 @@ class Database:
     async def close(self) -> None:
         """Close all connections; open transactions are rolled back."""
         await self._engines.dispose()
+
+
+def _make_room_for(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir():
+        raise unreachable(str(file), "it is a directory")

@@ -5,12 +5,16 @@ A client that only lists the tools must not wait for a database, nor for the imp
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Database, Transaction
+
+_DATABASE = "servicetsunami.stores.database"
 
 
 class Metadata:
@@ -54,9 +58,9 @@ class Metadata:
     async def _open(self) -> "Database":
         async with self._opening:
             if self._database is None:
-                from servicetsunami.stores.database import Database  # noqa: PLC0415 - costs 0.3 s
-
-                self._database = await Database.open(self._url)
+                # In a thread, since the import takes long and others must not wait for it.
+                stores = await to_thread.run_sync(import_module, _DATABASE)
+                self._database = await stores.Database.open(self._url)
                 if self._then is not None:
                     await self._then()
             return self._database

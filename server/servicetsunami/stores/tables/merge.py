@@ -101,6 +101,8 @@ def _configuration(spool: Path) -> dict[str, str | bool | int | float | list[str
         "threads": "2",
         "temp_directory": str(spool / "spilled"),
         "preserve_insertion_order": "false",
+        # The bar is drawn on standard output, where a server may be speaking its protocol.
+        "enable_progress_bar": "false",
     }
 
 

@@ -1,0 +1,1 @@
+"""What we do: tenancy, limits, and the decision between here and Databricks."""

@@ -1,0 +1,225 @@
+"""What crosses a wire: answers of the services, the same on MCP and REST."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
+from typing_extensions import TypeAliasType
+
+from servicetsunami.domain.dataset import Column, Dataset, DatasetVersion
+
+AnyJson = TypeAliasType(
+    "AnyJson",
+    Annotated[
+        JsonValue,
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "number"},
+                    {"type": "boolean"},
+                    {"type": "null"},
+                    {"type": "array"},
+                    {"type": "object", "additionalProperties": True},
+                ]
+            }
+        ),
+    ],
+)
+"""Any JSON value, spelt out: some clients refuse a schema that accepts anything by being empty."""
+
+
+class Answer(BaseModel):
+    """Base of all answers. What is not known or does not apply is left out, not null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_nothing_to_say(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+
+class ColumnAnswer(Answer):
+    """A column as Databricks SQL names it."""
+
+    name: str
+    type: str
+
+    @classmethod
+    def of(cls, column: Column) -> "ColumnAnswer":
+        """Take over what matters to a reader of results."""
+        return cls(name=column.name, type=column.type)
+
+
+class SyncAnswer(Answer):
+    """Where a dataset stands on its way to Databricks."""
+
+    state: str
+    version: int | None = None
+    at: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "SyncAnswer":
+        """Take over the sync columns of a dataset."""
+        return cls(
+            state=dataset.sync_state.value,
+            version=dataset.synced_version,
+            at=dataset.synced_at.isoformat() if dataset.synced_at else None,
+            error=dataset.sync_error,
+        )
+
+
+class TableRead(Answer):
+    """Which version of a table an answer was computed from."""
+
+    table: str
+    version: int
+    as_of: str
+
+
+class QueryAnswer(Answer):
+    """One page of a result; `rows` are arrays in the order of `columns`, or objects."""
+
+    columns: list[ColumnAnswer]
+    rows: list[list[AnyJson]] | list[dict[str, AnyJson]]
+    row_count: int
+    row_count_is_minimum: bool | None = None
+    truncated: bool
+    cursor: str | None = None
+    cut_cells: int | None = None
+    ran_on: Literal["local", "databricks"]
+    reason: str
+    tables: list[TableRead]
+    elapsed_ms: int
+    note: str | None = None
+
+
+class InferredColumn(Answer):
+    """A column of an ingested file, and how its type came about."""
+
+    name: str
+    type: str
+    how: str
+    source_name: str | None = None
+
+
+class RejectedRow(Answer):
+    """A row of the source that could not be taken."""
+
+    line: int | None = None
+    column: str | None = None
+    reason: str
+    raw: str | None = None
+
+
+class IngestAnswer(Answer):
+    """What an ingest did."""
+
+    name: str
+    mode: str
+    version: int
+    rows_written: int
+    row_count: int
+    size_bytes: int
+    columns: list[InferredColumn]
+    format: str
+    read_as: dict[str, AnyJson]
+    rejected_rows: int
+    rejected_first: list[RejectedRow] | None = None
+    rejects_dataset: str | None = None
+    changes: dict[str, AnyJson] | None = None
+    warnings: list[str]
+    seconds: float
+    sync: SyncAnswer
+    next: str
+
+
+class AssetAnswer(Answer):
+    """One line of a list of assets."""
+
+    kind: Literal["dataset"]
+    name: str
+    row_count: int
+    size_bytes: int
+    version: int
+    updated_at: str
+    sync: str
+    columns: list[str]
+
+
+class AssetsAnswer(Answer):
+    """A page of assets."""
+
+    assets: list[AssetAnswer]
+    total: int
+    truncated: bool
+    cursor: str | None = None
+    catalog: str
+    next: str | None = None
+
+
+class DescribedColumn(Answer):
+    """A column with what the table's own log knows of its values."""
+
+    name: str
+    type: str
+    nulls: int | None = None
+    min: AnyJson = None
+    max: AnyJson = None
+
+
+class VersionAnswer(Answer):
+    """One change of a dataset."""
+
+    version: int
+    operation: str
+    rows_written: int
+    row_count: int
+    at: str
+
+    @classmethod
+    def of(cls, version: DatasetVersion) -> "VersionAnswer":
+        """Take over the record of a change."""
+        return cls(
+            version=version.version,
+            operation=version.operation,
+            rows_written=version.rows_written,
+            row_count=version.row_count,
+            at=version.created_at.isoformat(),
+        )
+
+
+class DescribedAsset(Answer):
+    """All that helps to use one dataset well."""
+
+    kind: Literal["dataset"]
+    name: str
+    full_name: str
+    origin: str
+    row_count: int
+    size_bytes: int
+    columns: list[DescribedColumn]
+    sample: list[list[AnyJson]]
+    version: int
+    versions: list[VersionAnswer]
+    created_at: str
+    updated_at: str
+    sync: SyncAnswer
+    next: str
+
+
+class DeletedAsset(Answer):
+    """What was removed, and what is still to be removed elsewhere."""
+
+    kind: Literal["dataset"]
+    name: str
+    row_count: int
+    size_bytes: int
+    sync: SyncAnswer

@@ -1,0 +1,105 @@
+"""The child process of an ingest: reads the source and writes the Delta table, nothing else.
+
+It holds the locks of both tables as long as it lives (their descriptors come with the request),
+so a server that is killed cannot let another writer in while this process still writes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from servicetsunami.domain.dataset import WriteMode
+from servicetsunami.engines.workers.serving import Request, serve
+
+if TYPE_CHECKING:
+    from servicetsunami.engines.files import Rejects, Source
+    from servicetsunami.engines.workers.channel import Channel
+    from servicetsunami.stores.tables.write import Written
+
+
+def run(channel: "Channel", options: Mapping[str, Any]) -> None:
+    """Serve ingests until the server closes the channel."""
+    serve(channel, {"ingest": partial(ingest, options=options)})
+
+
+def ingest(request: Request, *, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the source into a new version of the table, and what it rejects into another table.
+
+    Nothing of this counts until the server has committed the metadata: see stores/tables.
+    """
+    # Heavy, and for the child alone.
+    from servicetsunami.engines import files  # noqa: PLC0415
+
+    arguments = request.arguments
+    read_options = files.ReadOptions.parse(arguments["options"])
+    consume = partial(_consume, arguments=arguments)
+    if arguments["rows"] is not None:
+        with files.open_rows(arguments["rows"], read_options) as source:
+            return consume(source)
+    return files.read_path(
+        Path(arguments["path"]),
+        read_options,
+        consume,
+        temp_dir=Path(options["temp_dir"]),
+        memory_limit_mb=options["memory_limit_mb"],
+        threads=options["threads"],
+        on_progress=lambda rows, fraction: request.report({"rows": rows, "fraction": fraction}),
+    )
+
+
+def _consume(source: "Source", *, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    from servicetsunami.stores.tables.write import write  # noqa: PLC0415
+
+    written = write(
+        Path(arguments["location"]),
+        source.reader,
+        mode=WriteMode(arguments["mode"]),
+        keys=tuple(arguments["keys"]),
+        base_version=arguments["base_version"],
+        commit_info=arguments["commit_info"],
+    )
+    rejects = source.rejects()
+    return {
+        "written": _described(written),
+        "format": source.format,
+        "read_as": {k: v for k, v in asdict(source.details).items() if v not in (None, {}, ())},
+        "columns": [asdict(column) for column in source.columns],
+        "warnings": list(source.warnings),
+        "rejected_rows": rejects.count,
+        "rejected_first": [dict(row) for row in rejects.first],
+        "rejects_written": _keep_rejects(rejects, written.version, arguments),
+    }
+
+
+def _keep_rejects(
+    rejects: "Rejects", version: int, arguments: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    if not rejects.count:
+        return None
+    from servicetsunami.stores.tables.write import write  # noqa: PLC0415
+
+    # Which ingest a row belongs to, when several have rejected some.
+    table = rejects.table.append_column("of_version", [[version] * rejects.table.num_rows])
+    base_version = arguments["rejects_base_version"]
+    written = write(
+        Path(arguments["rejects_location"]),
+        table.to_reader(),
+        mode=WriteMode.CREATE if base_version is None else WriteMode.APPEND,
+        keys=(),
+        base_version=base_version,
+        commit_info=arguments["commit_info"],
+    )
+    return _described(written)
+
+
+def _described(written: "Written") -> dict[str, Any]:
+    return {
+        "version": written.version,
+        "rows_written": written.rows_written,
+        "row_count": written.row_count,
+        "size_bytes": written.size_bytes,
+        "columns": [asdict(column) for column in written.columns],
+        "details": dict(written.details),
+    }

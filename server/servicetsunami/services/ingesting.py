@@ -1,0 +1,280 @@
+"""Carries one ingest through: locks, the child that reads and writes, one commit at the end.
+
+Until the commit nothing has happened: see stores/tables for what a crash leaves, and who undoes it.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from anyio import CancelScope, to_thread
+from anyio.lowlevel import checkpoint
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import Column, Dataset, DatasetName, DatasetVersion, WriteMode
+from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.engines.workers.pool import WorkerPool
+from servicetsunami.errors import Conflict
+from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.progress import Progress
+from servicetsunami.stores.locks import FileLock
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.tables.location import lock_file, table_location
+from servicetsunami.stores.tables.recover import recover, roll_back
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+
+REJECTS_SUFFIX = "__rejects"
+_LOCK_TIMEOUT_S = 20.0
+_LOCK_STEP_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A table that this ingest may write, locked: `dataset` is None when it is to be created."""
+
+    name: DatasetName
+    dataset: Dataset | None
+    dataset_id: str
+    location: Path
+    lock: FileLock
+
+    @property
+    def base_version(self) -> int | None:
+        """The acknowledged version that the new one builds on."""
+        return None if self.dataset is None else self.dataset.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What came of it: the dataset as it is now, and what the child reported."""
+
+    dataset: Dataset
+    change: DatasetVersion
+    rejects: Dataset | None
+    report: Mapping[str, Any] | None
+    """None when the same idempotency key had been applied before."""
+
+
+class Ingesting:
+    """Owns the way from a source to an acknowledged version."""
+
+    def __init__(
+        self, *, metadata: Metadata, data_dir: Path, pool: WorkerPool, timeout_s: float
+    ) -> None:
+        self._metadata = metadata
+        self._data_dir = data_dir
+        self._pool = pool
+        self._timeout_s = timeout_s
+
+    async def ingest(
+        self, caller: Caller, request: IngestRequest, path: Path | None, progress: Progress
+    ) -> Ingested:
+        """Store the source, and promise the change to Databricks, in one commit.
+
+        Raises Conflict, with nothing changed, when another writer holds the table for long or
+        the name was taken meanwhile.
+        """
+        name = request.target(caller.catalog)
+        rejects_name = DatasetName(schema=name.schema, table=name.table + REJECTS_SUFFIX)
+        async with self._locked(caller, name) as target:
+            request.check_against(target.dataset, name)
+            earlier = await self._applied_before(caller, target, request)
+            if earlier is not None:
+                return earlier
+            # Always in this order, so that two ingests cannot wait for each other.
+            async with self._locked(caller, rejects_name) as rejects:
+                report = await self._work(target, rejects, request, path, progress)
+                return await self._commit(caller, request, target, rejects, report)
+
+    @asynccontextmanager
+    async def _locked(self, caller: Caller, name: DatasetName) -> AsyncGenerator[Target]:
+        """Hold the table's lock, with what a crash has left there undone."""
+        dataset = await self._find(caller, name)
+        dataset_id = dataset.id if dataset else uuid4().hex
+        location = table_location(self._data_dir, caller.tenant, dataset_id)
+        lock = await _acquire(lock_file(location))
+        target = Target(
+            name=name, dataset=dataset, dataset_id=dataset_id, location=location, lock=lock
+        )
+        with lock:
+            if dataset is None:
+                async with _removed_unless_committed(self._metadata, caller, target):
+                    yield target
+                return
+            # It may have changed while we waited for the lock.
+            current = await self._find(caller, name)
+            if current is None or current.id != dataset_id:
+                raise Conflict(
+                    f"The dataset {name} was deleted meanwhile.", "Look again, then decide."
+                )
+            await to_thread.run_sync(partial(recover, location, lock, base_version=current.version))
+            yield replace(target, dataset=current)
+
+    async def _find(self, caller: Caller, name: DatasetName) -> Dataset | None:
+        async with self._metadata.read() as transaction:
+            return await transaction.datasets.find(caller.tenant, name)
+
+    async def _applied_before(
+        self, caller: Caller, target: Target, request: IngestRequest
+    ) -> Ingested | None:
+        key = request.idempotency_key
+        if key is None or target.dataset is None:
+            return None
+        async with self._metadata.read() as transaction:
+            change = await transaction.datasets.find_by_idempotency_key(
+                caller.tenant, target.dataset.id, key
+            )
+        if change is None:
+            return None
+        return Ingested(dataset=target.dataset, change=change, rejects=None, report=None)
+
+    async def _work(
+        self,
+        target: Target,
+        rejects: Target,
+        request: IngestRequest,
+        path: Path | None,
+        progress: Progress,
+    ) -> Mapping[str, Any]:
+        mode = request.mode
+        if target.dataset is None and mode is not WriteMode.MERGE:
+            mode = WriteMode.CREATE
+        arguments = {
+            "path": str(path) if path else None,
+            "rows": None if path else request.source,
+            "options": request.reader_options,
+            "location": str(target.location),
+            "mode": mode.value,
+            "keys": list(request.keys),
+            "base_version": target.base_version,
+            "rejects_location": str(rejects.location),
+            "rejects_base_version": rejects.base_version,
+            "commit_info": {"dataset": str(target.name), "mode": request.mode.value},
+        }
+        async with self._pool.acquire() as worker:
+            return await worker.call(
+                "ingest",
+                arguments,
+                timeout_s=self._timeout_s,
+                on_progress=progress.pass_on,
+                fds=[target.lock.fileno(), rejects.lock.fileno()],
+            )
+
+    async def _commit(
+        self,
+        caller: Caller,
+        request: IngestRequest,
+        target: Target,
+        rejects: Target,
+        report: Mapping[str, Any],
+    ) -> Ingested:
+        """Acknowledge both tables and promise them, all or nothing."""
+        now = datetime.now(UTC)
+        origin = request.origin
+        change = _change(report["written"], request, now, key=request.idempotency_key)
+        dataset = _dataset(caller, target, report["written"], origin, now)
+        kept: Dataset | None = None
+        async with self._metadata.begin() as transaction:
+            await _acknowledge(transaction, target, dataset, change)
+            if report["rejects_written"] is not None:
+                kept = _dataset(
+                    caller, rejects, report["rejects_written"], f"rejects of {target.name}", now
+                )
+                rejected = _change(report["rejects_written"], request, now, key=None)
+                await _acknowledge(transaction, rejects, kept, rejected)
+        return Ingested(dataset=dataset, change=change, rejects=kept, report=report)
+
+
+@asynccontextmanager
+async def _removed_unless_committed(
+    metadata: Metadata, caller: Caller, target: Target
+) -> AsyncGenerator[None]:
+    """Leave no trace of a new table that did not come to be."""
+    try:
+        yield
+    finally:
+        with CancelScope(shield=True):
+            async with metadata.read() as transaction:
+                known = await transaction.datasets.find_by_id(caller.tenant, target.dataset_id)
+            if known is None:
+                await to_thread.run_sync(partial(roll_back, target.location, base_version=None))
+                target.lock.remove()
+
+
+async def _acquire(path: Path) -> FileLock:
+    """Wait for a lock in short steps, so that a caller who gives up need not be waited for."""
+    attempt = partial(FileLock.acquire, path, timeout_s=_LOCK_STEP_S)
+    for _ in range(int(_LOCK_TIMEOUT_S / _LOCK_STEP_S)):
+        await checkpoint()
+        # Shielded: a lock that was got for a cancelled caller would never be let go.
+        with CancelScope(shield=True), suppress(Conflict):
+            return await to_thread.run_sync(attempt)
+    raise Conflict(
+        f"Another writer has held this dataset for more than {_LOCK_TIMEOUT_S:g} s.",
+        "Nothing was written. Call again when the other write has ended.",
+    )
+
+
+def _dataset(
+    caller: Caller, target: Target, written: Mapping[str, Any], origin: str, now: datetime
+) -> Dataset:
+    columns = tuple(Column(**column) for column in written["columns"])
+    facts: dict[str, Any] = {
+        "columns": columns,
+        "version": written["version"],
+        "row_count": written["row_count"],
+        "size_bytes": written["size_bytes"],
+        "updated_at": now,
+    }
+    if target.dataset is not None:
+        return replace(target.dataset, **facts)
+    return Dataset(
+        id=target.dataset_id,
+        tenant=caller.tenant,
+        name=target.name,
+        origin=origin,
+        created_at=now,
+        **facts,
+    )
+
+
+def _change(
+    written: Mapping[str, Any], request: IngestRequest, now: datetime, *, key: str | None
+) -> DatasetVersion:
+    return DatasetVersion(
+        version=written["version"],
+        operation=request.mode.value,
+        rows_written=written["rows_written"],
+        row_count=written["row_count"],
+        created_at=now,
+        idempotency_key=key,
+    )
+
+
+async def _acknowledge(
+    transaction: "Transaction", target: Target, dataset: Dataset, change: DatasetVersion
+) -> None:
+    if target.base_version is None:
+        await transaction.datasets.register(dataset, change)
+    else:
+        await transaction.datasets.update(dataset, change, base_version=target.base_version)
+    await transaction.outbox.put(
+        tenant=dataset.tenant,
+        kind=AssetKind.DATASET,
+        asset_id=dataset.id,
+        subject=str(dataset.name),
+        change=Change.UPSERT,
+        payload={
+            "version": change.version,
+            "operation": change.operation,
+            "rows_written": change.rows_written,
+        },
+        at=change.created_at,
+    )

@@ -1,0 +1,74 @@
+"""Which local files a caller may ingest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from servicetsunami.errors import Denied, InvalidInput, NotFound
+
+
+class AllowedRoots:
+    """The directories that files may come from.
+
+    Links and `..` are resolved before the check, so they cannot lead out. Hidden files and
+    folders below a root (`.ssh`, `.aws`, this server's own data) are left out: a root that is
+    itself hidden has to be named on purpose.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = tuple(root.expanduser().resolve() for root in roots)
+
+    def locate(self, source: str) -> Path:
+        """Return the real path of an existing regular file below one of the roots.
+
+        Raises Denied when it is somewhere else, NotFound when it does not exist,
+        InvalidInput when it is not a regular file.
+        """
+        text = source.removeprefix("file://")
+        if "\0" in text or not text.strip():
+            raise InvalidInput("The source is not a usable path.", "Give the path of a local file.")
+        if not self._roots:
+            raise Denied(
+                "This server may not read local files.",
+                "Send the rows themselves, or have SERVICETSUNAMI_ALLOWED_ROOTS set.",
+            )
+        given = Path(text).expanduser()
+        if not given.is_absolute():
+            given = self._roots[0] / given
+        try:
+            path = given.resolve()
+        except (OSError, RuntimeError) as error:
+            raise InvalidInput(
+                f"The path {source!r} cannot be followed.", "Give a plain path."
+            ) from error
+        self._check_allowed(path, source)
+        return self._existing_file(path, source)
+
+    def _check_allowed(self, path: Path, source: str) -> None:
+        for root in self._roots:
+            if path.is_relative_to(root):
+                hidden = [part for part in path.relative_to(root).parts if part.startswith(".")]
+                if not hidden:
+                    return
+                raise Denied(
+                    f"{source!r} is below the hidden folder or file {hidden[0]!r}.",
+                    "Copy it elsewhere, or name that folder in SERVICETSUNAMI_ALLOWED_ROOTS.",
+                )
+        listed = ", ".join(str(root) for root in self._roots)
+        raise Denied(
+            f"{source!r} is outside the folders that may be read.",
+            f"Allowed: {listed}. SERVICETSUNAMI_ALLOWED_ROOTS can name others.",
+        )
+
+    @staticmethod
+    def _existing_file(path: Path, source: str) -> Path:
+        if path.is_file():
+            return path
+        if path.exists():
+            raise InvalidInput(
+                f"{source!r} is not a regular file.", "Give the path of one file at a time."
+            )
+        nearby = path.parent
+        names = sorted(p.name for p in nearby.iterdir()) if nearby.is_dir() else []
+        shown = [name for name in names if not name.startswith(".")][:5]
+        hint = f"That folder has: {', '.join(shown)}." if shown else "Check the path."
+        raise NotFound(f"There is no file {source!r}.", hint)

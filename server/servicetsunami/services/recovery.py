@@ -1,0 +1,59 @@
+"""Cleans up, once per start, what crashed servers have left behind."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from anyio import from_thread, to_thread
+
+from servicetsunami.errors import ServerError
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.results import ResultStore
+from servicetsunami.stores.tables.location import tables_dir
+from servicetsunami.stores.tables.recover import collect_orphans
+
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Undoes unacknowledged writes, and removes files that nobody can ask for any more."""
+
+    def __init__(self, *, metadata: Metadata, results: ResultStore, data_dir: Path) -> None:
+        self._metadata = metadata
+        self._results = results
+        self._data_dir = data_dir
+
+    async def run(self) -> None:
+        """Do it all; safe beside other servers on the same data, and in the middle of their work.
+
+        A tenant whose tables cannot be tidied now is left to the next start.
+        """
+        await to_thread.run_sync(self._results.sweep)
+        tenants = self._data_dir / "tenants"
+        if not tenants.is_dir():
+            return
+        for folder in sorted(tenants.iterdir()):
+            try:
+                await self._collect(folder.name)
+            except ServerError as error:
+                _log.warning("tables of tenant %s were not tidied: %s", folder.name, error)
+
+    async def _collect(self, tenant: str) -> None:
+        async with self._metadata.read() as transaction:
+            known = await transaction.datasets.acknowledged_versions(tenant)
+        collected = await to_thread.run_sync(
+            partial(
+                collect_orphans,
+                tables_dir(self._data_dir, tenant),
+                known,
+                acknowledged_version=lambda dataset_id: from_thread.run(
+                    self._acknowledged, tenant, dataset_id
+                ),
+            )
+        )
+        if collected.tables_removed or collected.tables_rolled_back or collected.files_removed:
+            _log.warning("recovered tables of tenant %s: %s", tenant, collected)
+
+    async def _acknowledged(self, tenant: str, dataset_id: str) -> int | None:
+        async with self._metadata.read() as transaction:
+            return await transaction.datasets.acknowledged_version(tenant, dataset_id)

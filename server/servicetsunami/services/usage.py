@@ -1,0 +1,64 @@
+"""Counts what callers use, in batches, so that counting costs a call nothing."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.usage import UsageEvent
+from servicetsunami.stores.metadata import Metadata
+
+_BATCH_EVENTS = 100
+_PENDING_EVENTS_MAX = 10_000
+"""When the database stays away, counts beyond this are dropped rather than memory used up."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one call has used so far."""
+
+    rows: int = 0
+    size_bytes: int = 0
+
+
+class UsageMeter:
+    """Collects usage events and writes them together."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self._pending: list[UsageEvent] = []
+
+    @contextmanager
+    def measure(self, caller: Caller, tool: str) -> Generator[Tally]:
+        """Count the call that runs inside, whether it succeeds or fails."""
+        tally, started, ok = Tally(), time.monotonic(), False
+        try:
+            yield tally
+            ok = True
+        finally:
+            event = UsageEvent(
+                tenant=caller.tenant,
+                subject=caller.subject,
+                tool=tool,
+                ok=ok,
+                rows=tally.rows,
+                size_bytes=tally.size_bytes,
+                seconds=time.monotonic() - started,
+                created_at=datetime.now(UTC),
+            )
+            if len(self._pending) < _PENDING_EVENTS_MAX:
+                self._pending.append(event)
+
+    async def flush_when_due(self) -> None:
+        """Write the batch once it is full; called at the end of calls."""
+        if len(self._pending) >= _BATCH_EVENTS:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write all that is pending."""
+        batch, self._pending = self._pending, []
+        if batch:
+            async with self._metadata.begin() as transaction:
+                await transaction.usage.add(batch)

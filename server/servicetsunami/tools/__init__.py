@@ -1,0 +1,1 @@
+"""What a model sees: thin functions over services, whose docstrings are prompts."""

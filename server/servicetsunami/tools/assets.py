@@ -1,0 +1,78 @@
+"""The tools that find, describe and delete what a tenant owns."""
+
+from typing import Annotated, Literal
+
+from mcp.server.mcpserver import Context, Elicit, Resolve
+from pydantic import BaseModel, Field
+
+from servicetsunami.services.answers import AssetsAnswer, DeletedAsset, DescribedAsset
+from servicetsunami.tools.context import CallOf
+
+Kind = Annotated[Literal["dataset"], Field(description="What kind of asset.")]
+Search = Annotated[str, Field(description="Part of the name, in any case.", max_length=200)]
+Cursor = Annotated[str, Field(description="From a truncated answer: the next page.")]
+AssetName = Annotated[str, Field(description="table, schema.table or catalog.schema.table.")]
+
+
+class Confirmation(BaseModel):
+    """What a person is asked before something is deleted."""
+
+    confirm: str = Field(description="The exact name of what is to be deleted.")
+
+
+async def list_assets(
+    call: CallOf,
+    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    search: Search | None = None,
+    cursor: Cursor | None = None,
+) -> AssetsAnswer:
+    """List what there is to work with: names, sizes, columns. Start here.
+
+    Use `search` to narrow by name; describe_asset tells more about one of them.
+    """
+    return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
+
+
+async def describe_asset(
+    call: CallOf,
+    *,
+    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    name: AssetName,
+) -> DescribedAsset:
+    """Describe one asset before you use it.
+
+    For a dataset: columns with types, nulls, minimum and maximum; five sample rows in the order
+    of the columns; versions for time travel; size; how far it is synced.
+    """
+    return await call.services.datasets.describe(call.caller, name)
+
+
+async def _confirmation(
+    ctx: Context, name: str, confirm: str | None
+) -> Confirmation | Elicit[Confirmation]:
+    """Ask the person at the client where that is possible; else the argument has to do."""
+    capabilities = ctx.client_capabilities
+    if confirm is None and capabilities is not None and capabilities.elicitation is not None:
+        return Elicit(
+            f"Delete {name} with all its versions? Type its name to confirm.", Confirmation
+        )
+    return Confirmation(confirm=confirm or "")
+
+
+async def delete_asset(
+    call: CallOf,
+    confirmation: Annotated[Confirmation, Resolve(_confirmation)],
+    *,
+    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    name: AssetName,
+    confirm: Annotated[
+        str | None, Field(description="The exact name again, as confirmation by the user.")
+    ] = None,
+) -> DeletedAsset:
+    """Delete one asset with all its versions, here and, once synced, on Databricks.
+
+    This cannot be undone. `confirm` must repeat the name: ask the user first.
+    """
+    return await call.services.datasets.delete(
+        call.caller, name, confirm=confirmation.confirm or confirm or ""
+    )
