@@ -3,7 +3,9 @@
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def kill(lake: Lake, server: int, *, whom: str) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def wait_for_a_moment(lake: Lake, server: BaseProcess, choice: random.Random, *, done: int) -> None:
+    """Any moment of the start, or of one write, however busy the machine is."""
+    writes = choice.choice([0, 2, 3])
+    seen, before_s, last_s = done, time.monotonic(), time.monotonic()
+    while seen < done + writes and server.is_alive():
+        server.join(timeout=0.002)
+        if len(lake.acknowledged()) > seen:
+            seen = len(lake.acknowledged())
+            before_s, last_s = last_s, time.monotonic()
+    server.join(timeout=choice.uniform(0, last_s - before_s if writes else 0.5))
+
+
 async def survive(lake: Lake, observer: Database, *, rounds: int, seed: int) -> None:
     choice = random.Random(seed)
     for number in range(rounds):
@@ -51,8 +65,7 @@ async def survive(lake: Lake, observer: Database, *, rounds: int, seed: int) -> 
         keys = [str(next_key + each) for each in range(KEYS_PER_ROUND)]
         server = FORKS.Process(target=serve, args=(lake, keys))
         server.start()
-        # The moment is the point: it falls anywhere from the start to deep in writing.
-        server.join(timeout=choice.uniform(0.05, 1.0))
+        wait_for_a_moment(lake, server, choice, done=next_key)
         assert server.pid is not None
         kill(lake, server.pid, whom=choice.choice(["server", "child", "both"]))
         server.join(timeout=LOCK_TIMEOUT_S)

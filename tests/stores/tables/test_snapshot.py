@@ -199,7 +199,8 @@ def test_statistics_come_from_the_log_alone(location: Path) -> None:
 def test_columns_beyond_the_indexed_ones_are_unknown_rather_than_wrong(location: Path) -> None:
     names = [f"c{number}" for number in range(INDEXED_COLUMNS_MAX + 1)]
     put(location, pa.table({each: [1] for each in names}))
-    found = TableReader().statistics(location, version=0)
+    put(location, pa.table({each: [1] for each in names}), base=0, mode=WriteMode.OVERWRITE)
+    found = TableReader().statistics(location, version=1)
     assert found[names[-2]] == ColumnStatistics(null_count=0, minimum=1, maximum=1)
     assert found[names[-1]] == ColumnStatistics()
 

@@ -83,6 +83,8 @@ def merged(
             for batch in incoming:
                 writer.write_batch(batch)
         with duckdb.connect(config=_configuration(spool)) as connection:
+            # The bar is drawn on standard output, where a server may be speaking its protocol.
+            connection.execute("SET enable_progress_bar = false")
             _name_rows(connection, source, files)
             _check_keys(connection, keys)
             updated = _count_matches(connection, keys) if files else 0
@@ -101,8 +103,6 @@ def _configuration(spool: Path) -> dict[str, str | bool | int | float | list[str
         "threads": "2",
         "temp_directory": str(spool / "spilled"),
         "preserve_insertion_order": "false",
-        # The bar is drawn on standard output, where a server may be speaking its protocol.
-        "enable_progress_bar": "false",
     }
 
 
