@@ -1,6 +1,6 @@
 """Finds what SQL names: the caller's datasets, in the version that the statement asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, DatasetVersion, Snapshot
-from servicetsunami.engines.sql.engine import AdmittedTable
+from servicetsunami.engines.sql.engine import Admitted, AdmittedTable
 from servicetsunami.errors import InvalidInput
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import table_location
@@ -56,14 +56,12 @@ class Catalog:
         self._reader = reader
         self._data_dir = data_dir
 
-    async def find(self, caller: Caller, asked: Sequence[TableAsked]) -> list[TableFound]:
+    async def find(self, caller: Caller, asked: Iterable[TableAsked]) -> list[TableFound]:
         """Return what was asked for, in that order; one consistent state of the metadata.
 
         Only acknowledged versions count: what a crash has left in a table is never seen.
         Raises NotFound for an unknown dataset or version.
         """
-        if not asked:
-            return []
         found = []
         async with self._metadata.read() as transaction:
             for table in asked:
@@ -88,6 +86,11 @@ class Catalog:
     async def _snapshot(self, dataset: Dataset, version: int) -> Snapshot:
         location = table_location(self._data_dir, dataset.tenant, dataset.id)
         return await to_thread.run_sync(partial(self._reader.snapshot, location, version=version))
+
+
+def snapshots_of(admitted: Admitted, found: Sequence[TableFound]) -> dict[str, Snapshot]:
+    """What each view of an admitted statement has to show; `found` in the order of its tables."""
+    return {table.view: there.snapshot for table, there in zip(admitted.tables, found, strict=True)}
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -9,12 +9,12 @@ from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import DEFAULT_SCHEMA, Dataset
-from servicetsunami.engines.sql.engine import Admitted
-from servicetsunami.errors import SqlRefused
-from servicetsunami.services.catalog import Catalog, TableAsked, TableFound
+from servicetsunami.engines.sql.engine import Admitted, SqlSession
+from servicetsunami.services.catalog import Catalog, TableAsked, TableFound, snapshots_of
 from servicetsunami.stores.metadata import Metadata
 
 _ITEMS_MAX: Final = 10_000
+_DESCRIBED: Final = (("col_name", "string"), ("data_type", "string"), ("comment", "string"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,10 @@ class Listing:
         self._metadata = metadata
         self._catalog = catalog
 
-    async def answer(self, caller: Caller, admitted: Admitted) -> Rows:
+    async def answer(self, caller: Caller, admitted: Admitted, session: SqlSession) -> Rows:
         """Answer an admitted statement that is not a SELECT."""
+        if admitted.kind == "describe query":
+            return await self._describe_query(caller, admitted, session)
         answers = {
             "show tables": self._show_tables,
             "show schemas": self._show_schemas,
@@ -42,13 +44,7 @@ class Listing:
             "describe table": self._describe_table,
             "describe history": self._describe_history,
         }
-        answer = answers.get(admitted.kind)
-        if answer is None:
-            raise SqlRefused(
-                f"{admitted.kind.upper()} is not available here.",
-                "Run the query itself with LIMIT 0: its answer names and types the columns.",
-            )
-        return await answer(caller, admitted)
+        return await answers[admitted.kind](caller, admitted)
 
     async def _show_tables(self, caller: Caller, admitted: Admitted) -> Rows:
         fits = _matcher(admitted.pattern)
@@ -81,9 +77,20 @@ class Listing:
     async def _describe_table(self, caller: Caller, admitted: Admitted) -> Rows:
         found = await self._found(caller, admitted)
         return Rows(
-            columns=[("col_name", "string"), ("data_type", "string"), ("comment", "string")],
+            columns=_DESCRIBED,
             rows=[(column.name, column.type, None) for column in found.snapshot.columns],
             tables=[found.read],
+        )
+
+    async def _describe_query(
+        self, caller: Caller, admitted: Admitted, session: SqlSession
+    ) -> Rows:
+        found = await self._catalog.find(caller, map(TableAsked.of, admitted.tables))
+        columns = await session.describe(snapshots_of(admitted, found))
+        return Rows(
+            columns=_DESCRIBED,
+            rows=[(column.name, column.type, None) for column in columns],
+            tables=[table.read for table in found],
         )
 
     async def _describe_history(self, caller: Caller, admitted: Admitted) -> Rows:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import Snapshot
 from servicetsunami.engines.sql.engine import (
-    Admitted,
+    Ask,
+    Begun,
     Page,
     PageOptions,
     ResultInfo,
@@ -20,7 +20,7 @@ from servicetsunami.engines.sql.engine import (
 )
 from servicetsunami.errors import InvalidInput
 from servicetsunami.services.answers import ColumnAnswer, QueryAnswer, TableRead
-from servicetsunami.services.catalog import Catalog, TableAsked, TableFound
+from servicetsunami.services.catalog import Catalog, TableAsked, TableFound, snapshots_of
 from servicetsunami.services.listing import Listing, Rows
 from servicetsunami.services.progress import Progress, Report
 from servicetsunami.services.usage import UsageMeter
@@ -84,13 +84,15 @@ class Queries:
             raise InvalidInput(
                 "There is neither a statement nor a cursor.", "Give `sql`, such as SELECT 1."
             )
+        result_id, path = self._results.reserve(caller.tenant)
+        ask = self._ask(caller, question, path, report)
         with self._usage.measure(caller, "query_dataset") as tally:
-            async with self._engine.session(tenant=caller.tenant) as session:
-                admitted = await session.admit(question.sql, catalog=caller.catalog)
-                if admitted.kind == _SELECT:
-                    answer = await self._select(caller, question, session, admitted, report)
+            async with self._engine.session(ask) as session:
+                begun = await session.begin()
+                if begun.admitted.kind == _SELECT:
+                    answer = await self._select(caller, session, begun, result_id)
                 else:
-                    rows = await self._listing.answer(caller, admitted)
+                    rows = await self._listing.answer(caller, begun.admitted, session)
                     answer = _listed(rows, question)
             tally.rows = len(answer.rows)
         await self._usage.flush_when_due()
@@ -118,28 +120,12 @@ class Queries:
         )
 
     async def _select(
-        self,
-        caller: Caller,
-        question: Question,
-        session: SqlSession,
-        admitted: Admitted,
-        report: Report,
+        self, caller: Caller, session: SqlSession, begun: Begun, result_id: str
     ) -> QueryAnswer:
-        found = await self._catalog.find(
-            caller, [TableAsked.of(table) for table in admitted.tables]
-        )
-        result_id, path = self._results.reserve(caller.tenant)
-        info = await self._run(
-            caller,
-            question,
-            session=session,
-            snapshots={
-                table.view: there.snapshot
-                for table, there in zip(admitted.tables, found, strict=True)
-            },
-            path=path,
-            report=report,
-        )
+        info, found = begun.result, []
+        if info is None:
+            found = await self._catalog.find(caller, map(TableAsked.of, begun.admitted.tables))
+            info = await session.run(snapshots_of(begun.admitted, found))
         facts = _facts(info, found, rows_max=self._rows_max)
         if info.path is not None:
             self._results.keep(caller.tenant, caller.subject, result_id, facts)
@@ -151,21 +137,12 @@ class Queries:
             }
         )
 
-    async def _run(
-        self,
-        caller: Caller,
-        question: Question,
-        *,
-        session: SqlSession,
-        snapshots: Mapping[str, Snapshot],
-        path: Path,
-        report: Report,
-    ) -> ResultInfo:
-        return await session.run(
-            question.sql,
+    def _ask(self, caller: Caller, question: Question, path: Path, report: Report) -> Ask:
+        return Ask(
+            tenant=caller.tenant,
             catalog=caller.catalog,
+            sql=question.sql,
             parameters=question.parameters,
-            snapshots=snapshots,
             result_path=path,
             rows_max=self._rows_max,
             timeout_s=min(question.timeout_s or self._timeout_max_s, self._timeout_max_s),

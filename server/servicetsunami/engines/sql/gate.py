@@ -1,0 +1,243 @@
+"""Deny by default: one statement, of a kind on the list, over the tenant's own tables."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from sqlglot import exp
+
+from servicetsunami.domain.dataset import DatasetName
+from servicetsunami.engines.sql.dialect import shapes
+from servicetsunami.engines.sql.dialect.calls import name_of
+from servicetsunami.engines.sql.dialect.lexer import parse
+from servicetsunami.engines.sql.dialect.library import FUNCTIONS, TABLE_FUNCTIONS
+from servicetsunami.engines.sql.dialect.problems import refused, unknown_function
+from servicetsunami.errors import InvalidInput, SqlRefused
+
+SQL_LENGTH_MAX: Final = 100_000
+"""Characters of one statement at most."""
+
+
+class StatementKind(StrEnum):
+    """What a statement asks for."""
+
+    SELECT = "select"
+    SHOW_TABLES = "show tables"
+    SHOW_SCHEMAS = "show schemas"
+    SHOW_COLUMNS = "show columns"
+    DESCRIBE_TABLE = "describe table"
+    DESCRIBE_HISTORY = "describe history"
+    DESCRIBE_QUERY = "describe query"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A table at a version. `view` is the name under which DuckDB will find it."""
+
+    name: DatasetName
+    version: int | None
+    timestamp: str | None
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An admitted statement. `schema` and `pattern` belong to the SHOW statements."""
+
+    kind: StatementKind
+    sql: str
+    tables: tuple[TableRef, ...] = ()
+    parameters: tuple[str, ...] = ()
+    schema: str | None = None
+    pattern: str | None = None
+    tree: exp.Expression | None = field(default=None, compare=False, repr=False)
+
+
+def admit(sql: str, *, catalog: str) -> Statement:
+    """Admit one read-only statement over the tables of one catalog.
+
+    Raises InvalidInput for a text that is no SQL or that names another catalog, and SqlRefused for
+    everything that is not on the list: other statements, functions, metadata schemas, depth.
+    """
+    if len(sql) > SQL_LENGTH_MAX:
+        raise refused(f"A statement of more than {SQL_LENGTH_MAX} characters", "Split it.")
+    trees = parse(sql)
+    if len(trees) != 1:
+        raise SqlRefused(
+            f"Exactly one statement can run at a time, {len(trees)} were given.",
+            "Send them one after the other.",
+        )
+    tree = trees[0]
+    read = _KINDS.get(type(tree))
+    if read is None:
+        raise _forbidden(sql)
+    return read(_Source(sql, catalog), tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    sql: str
+    catalog: str
+
+    def dataset(self, text: str) -> DatasetName:
+        lowered = text.lower().replace("`", "")
+        if re.match(r"(?:[^.]+\.)?(?:information_schema|system)\.", lowered + "."):
+            raise refused(
+                f"The metadata schema in {text}", "Call list_assets or describe_asset instead."
+            )
+        return DatasetName.parse(text, catalog=self.catalog)
+
+
+def _forbidden(sql: str) -> SqlRefused:
+    word = re.match(r"[\s(]*(\w*)", sql)
+    verb = word[1].upper() if word else ""
+    return SqlRefused(
+        f"The statement {verb or '?'} is not allowed here: only reading is.",
+        "Use SELECT, SHOW TABLES, SHOW SCHEMAS or DESCRIBE; write with ingest_dataset.",
+    )
+
+
+def _select(source: _Source, tree: exp.Expression) -> Statement:
+    return _query(source, tree, StatementKind.SELECT)
+
+
+def _query(source: _Source, tree: exp.Expression, kind: StatementKind) -> Statement:
+    for node in tree.find_all(*_WRITES):
+        raise _forbidden(type(node).__name__)
+    shapes.check(tree)
+    _check_functions(tree)
+    tables = _Tables(source)
+    tables.visit(tree, frozenset())
+    names = dict.fromkeys(str(node.this or "") for node in tree.find_all(exp.Placeholder))
+    if "" in names:
+        raise refused("The parameter ?", "Name it, as in :city, and give its value by name.")
+    return Statement(kind, source.sql, tuple(tables.found.values()), tuple(names), tree=tree)
+
+
+def _check_functions(tree: exp.Expression) -> None:
+    for node in tree.find_all(exp.Anonymous):
+        name = name_of(node)
+        if name not in FUNCTIONS and name not in TABLE_FUNCTIONS:
+            raise unknown_function(name, [*FUNCTIONS, *TABLE_FUNCTIONS])
+
+
+class _Tables:
+    """Finds the tables of a query, minding which names are those of a WITH clause."""
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self.found: dict[tuple[str, int | None, str | None], TableRef] = {}
+
+    def visit(self, node: exp.Expression, shadowed: frozenset[str]) -> None:
+        pending = [(node, shadowed)]
+        while pending:
+            current, names = pending.pop()
+            if isinstance(current, exp.Table):
+                self._table(current, names)
+            pending += self._children(current, names)
+
+    def _children(
+        self, node: exp.Expression, shadowed: frozenset[str]
+    ) -> Iterator[tuple[exp.Expression, frozenset[str]]]:
+        clause = node.args.get("with_")
+        if clause is not None:
+            for cte in clause.expressions:
+                name = str(cte.alias).lower()
+                inner = shadowed | {name} if clause.args.get("recursive") else shadowed
+                yield cte.this, inner
+                shadowed = shadowed | {name}
+        for child in node.iter_expressions():
+            if child is not clause and not isinstance(child, exp.Hint):
+                yield child, shadowed
+
+    def _table(self, node: exp.Table, shadowed: frozenset[str]) -> None:
+        if isinstance(node.this, exp.Anonymous):
+            if name_of(node.this) not in TABLE_FUNCTIONS:
+                raise unknown_function(name_of(node.this), TABLE_FUNCTIONS)
+            return
+        parts = [str(part.name) for part in node.parts]
+        if len(parts) == 1 and parts[0].lower() in shadowed and not node.args.get("version"):
+            return
+        version, timestamp = _moment(node.args.get("version"))
+        name = self._source.dataset(".".join(parts))
+        key = (str(name), version, timestamp)
+        ref = self.found.setdefault(key, TableRef(name, version, timestamp, f"t{len(self.found)}"))
+        node.meta["view"] = ref.view
+        node.meta["path"] = (self._source.catalog, name.schema, name.table)
+
+
+def _moment(version: exp.Expression | None) -> tuple[int | None, str | None]:
+    """Read VERSION AS OF 3 or TIMESTAMP AS OF '2024-01-31'."""
+    if version is None:
+        return None, None
+    value = version.expression
+    text = str(value.this) if isinstance(value, exp.Literal) else ""
+    if isinstance(value, exp.Cast) and isinstance(value.this, exp.Literal):
+        text = str(value.this.this)
+    if str(version.name).upper() == "VERSION" and text.isdecimal():
+        return int(text), None
+    if str(version.name).upper() == "TIMESTAMP" and re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
+        return None, text
+    raise refused(
+        "Time travel to a computed version or time",
+        "Write VERSION AS OF 3 or TIMESTAMP AS OF '2024-01-31 10:00:00'.",
+    )
+
+
+def _describe(source: _Source, tree: exp.Expression) -> Statement:
+    style, target = str(tree.args.get("style") or "").upper(), tree.this
+    if isinstance(target, exp.Query):
+        return _query(source, target, StatementKind.DESCRIBE_QUERY)
+    if style not in {"", "HISTORY", "EXTENDED", "DETAIL"} or not isinstance(target, exp.Table):
+        raise _forbidden(f"DESCRIBE {style}")
+    kind = StatementKind.DESCRIBE_HISTORY if style == "HISTORY" else StatementKind.DESCRIBE_TABLE
+    tables = _Tables(source)
+    tables.visit(target, frozenset())
+    return Statement(kind, source.sql, tuple(tables.found.values()))
+
+
+_SHOW: Final = re.compile(
+    r"(?P<what>tables|schemas|databases|columns)"
+    r"(?:\s+(?:in|from)\s+(?P<where>[\w.`]+))?(?:\s+(?:like\s+)?'(?P<pattern>[^']*)')?\s*;?\s*",
+    re.IGNORECASE,
+)
+
+
+def _command(source: _Source, tree: exp.Expression) -> Statement:
+    words = str(tree.expression.name if isinstance(tree.expression, exp.Expression) else "")
+    found = _SHOW.fullmatch(words.strip())
+    if str(tree.this).upper() != "SHOW" or found is None:
+        raise _forbidden(source.sql)
+    where, pattern = found["where"], found["pattern"]
+    what = found["what"].lower()
+    if what == "columns":
+        return _show_columns(source, where)
+    if what == "tables":
+        schema = source.dataset(f"{where}.x").schema if where else None
+        return Statement(StatementKind.SHOW_TABLES, source.sql, schema=schema, pattern=pattern)
+    return Statement(StatementKind.SHOW_SCHEMAS, source.sql, pattern=pattern)
+
+
+def _show_columns(source: _Source, where: str | None) -> Statement:
+    if where is None:
+        raise InvalidInput("SHOW COLUMNS needs a table.", "Write SHOW COLUMNS IN sales.orders.")
+    ref = TableRef(source.dataset(where), None, None, "t0")
+    return Statement(StatementKind.SHOW_COLUMNS, source.sql, (ref,))
+
+
+_WRITES: Final = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Command)
+_QUERIES: Final = (
+    *(exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery, exp.Values, exp.Table),
+)
+_KINDS: Final[Mapping[type[exp.Expression], Callable[[_Source, exp.Expression], Statement]]] = (
+    MappingProxyType(
+        {
+            **dict.fromkeys(_QUERIES, _select),
+            exp.Describe: _describe,
+            exp.Command: _command,
+        }
+    )
+)
