@@ -57,16 +57,47 @@ async def open_app(settings: Settings, *, roots: Sequence[Path] = ()) -> AsyncGe
     """
     data_dir = settings.data_dir
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    closing = AsyncExitStack()
 
     metadata = Metadata(settings.metadata_url)
-    reader = TableReader()
-    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
+    closing.push_async_callback(metadata.close)
     zygote = Zygote(preload=PRELOAD)
-    engine = _sql_engine(settings, zygote)
+    closing.push_async_callback(zygote.aclose)
     ingest_pool = _ingest_pool(settings, zygote)
-
+    closing.callback(ingest_pool.close)
+    engine = _sql_engine(settings, zygote)
+    closing.callback(engine.close)
     usage = UsageMeter(metadata)
-    catalog = Catalog(metadata, reader, data_dir=data_dir)
+    closing.push_async_callback(usage.flush)
+
+    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
+    metadata.when_opened(Recovery(metadata=metadata, results=results, data_dir=data_dir).run)
+    ingesting = Ingesting(
+        metadata=metadata,
+        data_dir=data_dir,
+        pool=ingest_pool,
+        timeout_s=settings.ingest_timeout_s,
+    )
+    allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
+    services = _services(settings, metadata, engine, results, usage, ingesting, allowed)
+    try:
+        yield App(settings=settings, services=services, metadata=metadata, engine=engine)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await closing.aclose()
+
+
+def _services(  # noqa: PLR0917 - each object once, in the order in which they are built
+    settings: Settings,
+    metadata: Metadata,
+    engine: SqlEngine,
+    results: ResultStore,
+    usage: UsageMeter,
+    ingesting: Ingesting,
+    allowed: AllowedRoots,
+) -> Services:
+    reader = TableReader()
+    catalog = Catalog(metadata, reader, data_dir=settings.data_dir)
     queries = Queries(
         engine=engine,
         catalog=catalog,
@@ -76,40 +107,17 @@ async def open_app(settings: Settings, *, roots: Sequence[Path] = ()) -> AsyncGe
         rows_max=settings.query_rows_max,
         timeout_max_s=settings.query_timeout_s,
     )
-    ingesting = Ingesting(
-        metadata=metadata,
-        data_dir=data_dir,
-        pool=ingest_pool,
-        timeout_s=settings.ingest_timeout_s,
-    )
     datasets = Datasets(
         metadata=metadata,
         reader=reader,
         catalog=catalog,
         queries=queries,
         ingesting=ingesting,
-        roots=AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots),
+        roots=allowed,
         usage=usage,
-        data_dir=data_dir,
+        data_dir=settings.data_dir,
     )
-    metadata.when_opened(Recovery(metadata=metadata, results=results, data_dir=data_dir).run)
-
-    closing = AsyncExitStack()
-    closing.push_async_callback(metadata.close)
-    closing.push_async_callback(zygote.aclose)
-    closing.callback(ingest_pool.close)
-    closing.callback(engine.close)
-    closing.push_async_callback(usage.flush)
-    try:
-        yield App(
-            settings=settings,
-            services=Services(datasets=datasets, queries=queries),
-            metadata=metadata,
-            engine=engine,
-        )
-    finally:
-        with anyio.CancelScope(shield=True):
-            await closing.aclose()
+    return Services(datasets=datasets, queries=queries)
 
 
 def _sql_engine(settings: Settings, zygote: Zygote) -> SqlEngine:

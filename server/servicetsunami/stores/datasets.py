@@ -187,7 +187,7 @@ class Datasets:
     async def acknowledged_versions(self, tenant: str) -> dict[str, int]:
         """The newest acknowledged version of every dataset, by its id."""
         statement = select(DATASETS.c.id, DATASETS.c.version).where(owned_by(tenant, DATASETS))
-        return dict((await self._connection.execute(statement)).tuples().all())
+        return {row.id: row.version for row in await self._connection.execute(statement)}
 
     async def acknowledged_version(self, tenant: str, dataset_id: str) -> int | None:
         """The newest acknowledged version, or None for a dataset that nobody knows (any more)."""

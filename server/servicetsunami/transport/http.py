@@ -1,5 +1,8 @@
 """Serves the MCP server over Streamable HTTP, on this machine only."""
 
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import uvicorn
@@ -36,4 +39,25 @@ async def serve(server: LakeServer, *, host: str, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await uvicorn.Server(config).serve()
+    await _Server(config).serve()
+
+
+class _Server(uvicorn.Server):
+    """Stops in order on a signal, and leaves it at that.
+
+    uvicorn raises the signal once more after its own stop, which would end the process before our
+    children and counts are looked after.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Ask for an orderly stop when a signal comes."""
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

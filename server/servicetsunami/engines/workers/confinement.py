@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -23,7 +24,9 @@ def confine(*, parent: int, address_space_bytes: int | None) -> None:
         # Fires when the forking thread ends. The template has one thread, so that is its process.
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # When the machine runs out of memory, the kernel takes this one and not the server.
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+        # A container may forbid it, which costs nothing but this preference.
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     if os.getppid() != parent:
         os._exit(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,6 +1,7 @@
 """The loop of a child: one request, one answer, and nothing of a failure that is not data."""
 
 import gc
+import importlib
 import os
 import select
 import traceback
@@ -31,6 +32,21 @@ class Request:
 
 
 Method = Callable[[Request], Mapping[str, Any]]
+
+
+def run_target(channel: Channel, target: str, options: Mapping[str, Any]) -> None:
+    """Call `package.module:function` with the channel and the options.
+
+    When it fails, whoever asks first is told: otherwise a bug would look like lack of memory.
+    """
+    module, _, function = target.partition(":")
+    try:
+        getattr(importlib.import_module(module), function)(channel, options)
+    except ChannelError:
+        # The server is gone, or has given this child up.
+        return
+    except Exception:  # noqa: BLE001 - nobody is above this: the text goes to the server's log
+        channel.send({"bug": traceback.format_exc()[-_TEXT_MAX:], "recycle": True})
 
 
 def serve(

@@ -11,16 +11,12 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from typing import Any
 
 from servicetsunami.engines.workers.channel import Channel
 from servicetsunami.engines.workers.confinement import confine
-from servicetsunami.engines.workers.frames import (
-    ANSWER_BYTES_MAX,
-    REQUEST_BYTES_MAX,
-    ChannelError,
-)
+from servicetsunami.engines.workers.frames import ANSWER_BYTES_MAX, REQUEST_BYTES_MAX
+from servicetsunami.engines.workers.serving import run_target
 
 _REAP_EVERY_S = 0.02
 
@@ -109,23 +105,15 @@ class Template:
 
 def run_child(fd: int, message: dict[str, Any], *, template: int) -> None:
     """Become one child: confine it, run its target on the channel, and end the process."""
-    code = 1
     channel = Channel(
         socket.socket(fileno=fd), receive_max=REQUEST_BYTES_MAX, send_max=ANSWER_BYTES_MAX
     )
     try:
         confine(parent=template, address_space_bytes=message["address_space_bytes"])
-        module, _, function = message["target"].partition(":")
-        getattr(importlib.import_module(module), function)(channel, message["options"])
-        code = 0
-    except ChannelError:
-        # The server is gone, or has given this child up.
-        code = 2
-    except BaseException:  # noqa: BLE001 - the child must never return into the template's loop
-        # Whoever asks first is told; otherwise a bug would look like a lack of memory.
-        channel.send({"bug": traceback.format_exc(), "recycle": True})
+        run_target(channel, message["target"], message["options"])
     finally:
-        os._exit(code)
+        # Whatever happens, the child must never return into the template's loop.
+        os._exit(0)
 
 
 def _thread_count() -> int:

@@ -1,0 +1,200 @@
+"""Writes the generated pages of docs/reference: settings, commands and tools.
+
+python docs/generate.py            writes them
+python docs/generate.py --check    only tells which are out of date (exit code 1)
+"""
+
+import inspect
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import typer
+from mcp.client import Client
+from mcp_types import Tool
+from pydantic.fields import FieldInfo
+
+from servicetsunami.app import open_app
+from servicetsunami.cli.commands import app as commands
+from servicetsunami.settings import Settings
+from servicetsunami.transport.mcp import INSTRUCTIONS, LakeServer
+
+REFERENCE = Path(__file__).parent / "reference"
+_NOTE = "<!-- Written by docs/generate.py: change the source, then run it. -->"
+
+
+def settings_page() -> str:
+    """Every setting with its variable, its default and what it does."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    rows = [
+        (f"`{prefix}{name}`".upper(), _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _page(
+        "Settings",
+        "Environment variables of the server, read once at start. A client passes them in the "
+        "`env` of its entry; `servicetsunami init` enters those that are set when you run it.",
+        _table(("variable", "default", "what it does"), rows),
+        "A value that cannot be used ends the start with a `ConfigurationError` that names the "
+        "variable.",
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return "unset"
+    return f"`{field.default}`" if str(field.default) else "empty"
+
+
+def cli_page() -> str:
+    """Every command with its options."""
+    root = typer.main.get_command(commands)
+    parts = ["    servicetsunami [--data-dir DIRECTORY] COMMAND", _options(root)]
+    for name, command in sorted(root.commands.items()):  # ty: ignore[missing-attribute]
+        parts += [f"## servicetsunami {name}", inspect.cleandoc(command.help or "")]
+        if options := _options(command):
+            parts.append(options)
+    return _page(
+        "Commands",
+        "`python -m servicetsunami` is the same command. Errors go to stderr, and the exit code "
+        "is then 2.",
+        *parts,
+    )
+
+
+def _options(command: Any) -> str:  # noqa: ANN401 - the type is private to typer
+    rows = []
+    for option in command.params:
+        value = "" if option.is_flag else f" {option.metavar}"
+        needed = " Required." if option.required else ""
+        rows.append((f"`{', '.join(option.opts)}{value}`", f"{option.help}{needed}"))
+    return _table(("option", "what it does"), rows) if rows else ""
+
+
+async def tools_page() -> str:
+    """Every tool as a client is told of it."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with open_app(Settings(data_dir=Path(directory))) as app:
+            server = LakeServer(app.services, app.caller)
+            async with Client(server) as client:
+                tools = (await client.list_tools()).tools
+                templates = (await client.list_resource_templates()).resource_templates
+    resources = [(f"`{each.uri_template}`", each.description or "") for each in templates]
+    return _page(
+        "Tools",
+        "What a model is given, as the server lists it.",
+        _table(
+            ("tool", "may", "in one sentence"),
+            [(f"[{t.name}](#{t.name})", _kind(t), _first_sentence(t)) for t in tools],
+        ),
+        *(part for tool in tools for part in _tool(tool)),
+        "## Resources",
+        _table(("address", "what it holds"), resources),
+        "## Instructions",
+        "Clients that show a server's instructions to their model show these.",
+        "```text\n" + INSTRUCTIONS.strip() + "\n```",
+    )
+
+
+def _tool(tool: Tool) -> Iterator[str]:
+    yield f"## {tool.name}"
+    yield f"**{tool.title}** ({_kind(tool)}). {tool.description}"
+    schema = tool.input_schema
+    definitions = schema.get("$defs", {})
+    required = schema.get("required", [])
+    yield _table(
+        ("argument", "type", "default", "meaning"),
+        [
+            (
+                f"`{name}`",
+                _type(argument, definitions),
+                "required" if name in required else _json_default(argument),
+                _meaning(argument),
+            )
+            for name, argument in schema.get("properties", {}).items()
+        ],
+    )
+    answer = tool.output_schema or {}
+    names = ", ".join(f"`{name}`" for name in answer.get("properties", {}))
+    yield f"Answers with {names}."
+
+
+def _kind(tool: Tool) -> str:
+    hints = tool.annotations
+    if hints is None or hints.read_only_hint:
+        return "read"
+    return "delete" if hints.idempotent_hint else "write"
+
+
+def _first_sentence(tool: Tool) -> str:
+    return " ".join((tool.description or "").split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+
+
+def _json_default(argument: Mapping[str, Any]) -> str:
+    value = argument.get("default")
+    return "" if value in (None, "") else f"`{value}`"
+
+
+def _meaning(argument: Mapping[str, Any]) -> str:
+    """The description, which an optional argument has inside its first alternative."""
+    first = argument.get("anyOf", [{}])[0]
+    return argument.get("description") or first.get("description", "")
+
+
+def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        kinds = [_type(each, definitions) for each in schema["anyOf"] if each != {"type": "null"}]
+        return " or ".join(dict.fromkeys(kinds))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}), definitions)}"
+    return str(schema.get("type", "any value"))
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", _NOTE, *(part for part in parts if part)]) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |"
+        for line in lines
+    )
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page with the text that it should have."""
+    makers: dict[str, Callable[[], str]] = {
+        "settings.md": settings_page,
+        "cli.md": cli_page,
+        "tools.md": lambda: anyio.run(tools_page),
+    }
+    return {REFERENCE / name: make() for name, make in makers.items()}
+
+
+def main() -> int:
+    """Write the pages, or check them; the exit code."""
+    stale = [
+        (path, text)
+        for path, text in pages().items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        sys.stdout.write(f"{path.relative_to(REFERENCE.parent)} was out of date\n")
+        if "--check" not in sys.argv:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""The command `servicetsunami`: serve, init, doctor, status, demo."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command with the arguments of this process."""
+    if sys.argv[1:] == ["serve"]:
+        # How clients start us, each time anew: without the command line library it is faster.
+        from servicetsunami.cli.serving import serve_stdio  # noqa: PLC0415 - a fast path
+
+        sys.exit(serve_stdio())
+    from servicetsunami.cli.commands import app  # noqa: PLC0415 - not wanted on the fast path
+
+    app()

@@ -1,0 +1,32 @@
+"""Starts the server, with the log on stderr: stdout belongs to the protocol."""
+
+import sys
+
+import anyio
+
+from servicetsunami.cli.loading import load_settings
+from servicetsunami.errors import ServerError
+from servicetsunami.settings import Settings
+
+
+def serve_stdio() -> int:
+    """Serve over stdio with the settings of the environment; the exit code."""
+    try:
+        return serve(load_settings())
+    except ServerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def serve(settings: Settings, *, http: bool = False) -> int:
+    """Serve until the client leaves or a signal asks to stop; the exit code.
+
+    Raises ServerError when the server cannot start.
+    """
+    from servicetsunami import app  # noqa: PLC0415 - wrong settings are told before this is paid
+
+    try:
+        anyio.run(app.serve_http if http else app.serve_stdio, settings)
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,156 @@
+// The main job as a client of the official TypeScript SDK 1.x does it, over stdio.
+//
+// Usage, in the folder that has node_modules: node main_job.mjs WORK_DIR COMMAND ARGUMENT...
+// The SDK checks every structuredContent against the tool's outputSchema by itself.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const require = createRequire(join(process.cwd(), "package.json"));
+const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
+const { StdioClientTransport } = require("@modelcontextprotocol/sdk/client/stdio.js");
+const { ElicitRequestSchema } = require("@modelcontextprotocol/sdk/types.js");
+
+const [workDir, command, ...args] = process.argv.slice(2);
+const ROWS = 1000;
+const TOOLS = ["list_assets", "describe_asset", "query_dataset", "ingest_dataset", "delete_asset"];
+
+async function connect(capabilities) {
+  const client = new Client({ name: "main-job", version: "1.0.0" }, { capabilities });
+  const env = { ...process.env, SERVICETSUNAMI_DATA_DIR: join(workDir, "data"),
+    SERVICETSUNAMI_ALLOWED_ROOTS: workDir };
+  await client.connect(new StdioClientTransport({ command, args, env, stderr: "inherit" }));
+  return client;
+}
+
+async function call(client, name, args) {
+  const result = await client.callTool({ name, arguments: args });
+  assert.ok(!result.isError, `${name}: ${result.content?.[0]?.text}`);
+  assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent,
+    `${name}: the text and the structured answer differ`);
+  return result.structuredContent;
+}
+
+async function refusal(client, name, args) {
+  const result = await client.callTool({ name, arguments: args });
+  assert.equal(result.isError, true, `${name} should have been refused`);
+  return result.content[0].text;
+}
+
+async function step(sentence, work) {
+  await work();
+  console.log(sentence);
+}
+
+function writeOrders() {
+  const lines = Array.from({ length: ROWS }, (_, i) =>
+    `${i + 1},${["north", "south"][i % 2]},${(i * 1.25).toFixed(2)},2026-01-${String(i % 28 + 1).padStart(2, "0")}`);
+  const path = join(workDir, "orders.csv");
+  writeFileSync(path, ["id,region,amount,day", ...lines].join("\n") + "\n");
+  return path;
+}
+
+async function mainJob() {
+  const client = await connect({});
+  await step("connects, and reads the instructions", async () => {
+    assert.equal(client.getServerVersion().name, "servicetsunami");
+    assert.ok(client.getInstructions().length < 2000);
+  });
+  await step("lists the tools, each with title, hints and both schemas", async () => {
+    const { tools } = await client.listTools();
+    for (const name of TOOLS) assert.ok(tools.some((tool) => tool.name === name), name);
+    for (const tool of tools) {
+      assert.ok(tool.title && tool.outputSchema && tool.description, tool.name);
+      assert.equal(typeof tool.annotations.readOnlyHint, "boolean");
+    }
+  });
+  await step("ingests a CSV file", async () => {
+    const done = await call(client, "ingest_dataset", { source: writeOrders(), name: "orders" });
+    assert.equal(done.rows_written, ROWS);
+    assert.equal(done.rejected_rows, 0);
+    assert.deepEqual(done.columns.map((column) => column.name), ["id", "region", "amount", "day"]);
+  });
+  await step("queries it with parameters", async () => {
+    const answer = await call(client, "query_dataset", {
+      sql: "SELECT region, count(*) AS orders FROM orders WHERE id <= :last GROUP BY region ORDER BY region",
+      parameters: { last: 100 } });
+    assert.deepEqual(answer.rows, [["north", 50], ["south", 50]]);
+    assert.equal(answer.ran_on, "local");
+    assert.equal(answer.truncated, false);
+  });
+  await step("reads a long result page by page", async () => {
+    const seen = [];
+    let page = await call(client, "query_dataset",
+      { sql: "SELECT id FROM orders ORDER BY id", max_rows: 400 });
+    seen.push(...page.rows.flat());
+    assert.equal(page.row_count, ROWS);
+    while (page.truncated) {
+      page = await call(client, "query_dataset", { cursor: page.cursor, max_rows: 400 });
+      seen.push(...page.rows.flat());
+    }
+    assert.deepEqual(seen, Array.from({ length: ROWS }, (_, i) => i + 1));
+  });
+  await step("is told what to do about wrong SQL", async () => {
+    const column = await refusal(client, "query_dataset", { sql: "SELECT amont FROM orders" });
+    assert.match(column, /amont/);
+    assert.match(column, /amount/);
+    assert.match(await refusal(client, "query_dataset", { sql: "SELECT * FROM ordrs" }), /orders/);
+    assert.ok(await refusal(client, "query_dataset", { sql: "DROP TABLE orders" }));
+  });
+  await step("describes it, also as a resource", async () => {
+    const described = await call(client, "describe_asset", { kind: "dataset", name: "orders" });
+    assert.equal(described.row_count, ROWS);
+    assert.ok(described.sample.length > 0);
+    const { contents } = await client.readResource({ uri: "lake://datasets/default/orders" })
+      .catch(() => client.readResource({ uri: "lake://datasets/default.orders" }));
+    assert.equal(JSON.parse(contents[0].text).row_count, ROWS);
+  });
+  await step("completes its name", async () => {
+    const { completion } = await client.complete({
+      ref: { type: "ref/resource", uri: "lake://datasets/{schema}.{table}" },
+      argument: { name: "table", value: "ord" }, context: { arguments: { schema: "default" } } });
+    assert.deepEqual(completion.values, ["orders"]);
+  });
+  await step("deletes it once the name is typed again", async () => {
+    await refusal(client, "delete_asset", { kind: "dataset", name: "orders" });
+    await refusal(client, "delete_asset", { kind: "dataset", name: "orders", confirm: "order" });
+    await call(client, "delete_asset", { kind: "dataset", name: "orders", confirm: "orders" });
+    assert.equal((await call(client, "list_assets", {})).total, 0);
+  });
+  await client.close();
+}
+
+async function elicitation() {
+  const client = await connect({ elicitation: {} });
+  const asked = [];
+  let answer = { action: "decline" };
+  client.setRequestHandler(ElicitRequestSchema, async (request) => {
+    asked.push(request.params);
+    return answer;
+  });
+  const target = { kind: "dataset", name: "leftovers" };
+  await call(client, "ingest_dataset", { source: [{ a: 1 }], name: "leftovers" });
+  await step("asks the person before it deletes, and takes no for an answer", async () => {
+    await refusal(client, "delete_asset", target);
+    assert.match(asked[0].message, /leftovers/);
+    assert.equal(asked[0].requestedSchema.properties.confirm.type, "string");
+    assert.equal((await call(client, "list_assets", {})).total, 1);
+  });
+  await step("does not delete when the name that the person types is another", async () => {
+    answer = { action: "accept", content: { confirm: "something" } };
+    await refusal(client, "delete_asset", target);
+    assert.equal((await call(client, "list_assets", {})).total, 1);
+  });
+  await step("deletes when the person types its name", async () => {
+    answer = { action: "accept", content: { confirm: "leftovers" } };
+    await call(client, "delete_asset", target);
+    assert.equal((await call(client, "list_assets", {})).total, 0);
+    assert.equal(asked.length, 3);
+  });
+  await client.close();
+}
+
+await mainJob();
+await elicitation();

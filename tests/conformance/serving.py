@@ -1,0 +1,27 @@
+"""The product's server with the suite's fixtures added, over its own HTTP transport.
+
+Run as `python -m tests.conformance.serving DATA_DIR PORT`; serves until SIGTERM.
+"""
+
+import sys
+from pathlib import Path
+
+import anyio
+
+from servicetsunami.app import open_app
+from servicetsunami.settings import Settings
+from servicetsunami.transport.http import serve
+from servicetsunami.transport.mcp import LakeServer
+from tests.conformance.fixtures import add_fixtures
+
+
+async def main(data_dir: Path, port: int) -> None:
+    """Serve what the product serves, and the fixtures."""
+    async with open_app(Settings(data_dir=data_dir)) as app:
+        server = LakeServer(app.services, app.caller)
+        add_fixtures(server)
+        await serve(server, host="127.0.0.1", port=port)
+
+
+if __name__ == "__main__":
+    anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
