@@ -1,5 +1,6 @@
 """Starts the server, with the log on stderr: stdout belongs to the protocol."""
 
+import logging
 import sys
 
 import anyio
@@ -25,6 +26,12 @@ def serve(settings: Settings, *, http: bool = False) -> int:
     """
     from servicetsunami import app  # noqa: PLC0415 - wrong settings are told before this is paid
 
+    # Before the SDK does it, whose own handler draws tracebacks as boxes for people.
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
     try:
         anyio.run(app.serve_http if http else app.serve_stdio, settings)
     except KeyboardInterrupt:

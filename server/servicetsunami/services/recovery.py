@@ -52,7 +52,7 @@ class Recovery:
             )
         )
         if collected.tables_removed or collected.tables_rolled_back or collected.files_removed:
-            _log.warning("recovered tables of tenant %s: %s", tenant, collected)
+            _log.info("recovered tables of tenant %s: %s", tenant, collected)
 
     async def _acknowledged(self, tenant: str, dataset_id: str) -> int | None:
         async with self._metadata.read() as transaction:
