@@ -15,6 +15,9 @@ from servicetsunami.engines.files.guess import MARKERS, Guess
 from servicetsunami.engines.files.options import ReadOptions
 from servicetsunami.engines.files.types import duckdb_type, is_integer, is_nested
 
+# A zone stands behind the time: the hyphens of a date do not count.
+_ZONED = ".*:.*([A-Za-z]|[+-]\\d{2}(:?\\d{2})?)\\s*"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -30,8 +33,7 @@ class Cell:
     """How one column is made: `value` is SQL over the text alias `text`.
 
     `suspicion` is a condition that is cheap for the engine and true wherever a check may hit;
-    only rows that are suspicious in some column have their checks evaluated. `scanned` is the
-    type that the engine's CSV parser casts to, and rejects rows for.
+    only rows that are suspicious in some column have their checks evaluated.
     """
 
     name: str
@@ -41,7 +43,6 @@ class Cell:
     checks: tuple[Check, ...]
     suspicion: str
     declared: bool
-    scanned: str = "VARCHAR"
 
 
 def text_cell(position: int, name: str, guess: Guess, options: ReadOptions) -> Cell:
@@ -49,17 +50,6 @@ def text_cell(position: int, name: str, guess: Guess, options: ReadOptions) -> C
     text, value = f"t{position}", f"v{position}"
     kind = guess.type
     number = _number_sql(text, guess, options)
-    if guess.parsed_natively:
-        return Cell(
-            name=name,
-            type=kind,
-            text=f"{text}::VARCHAR",
-            value=f"nullif({text}, 'nan'::DOUBLE)" if kind == "double" else text,
-            checks=(),
-            suspicion="false",
-            declared=False,
-            scanned=duckdb_type(kind),
-        )
     if kind == "string" or is_nested(kind):
         # Nested values are made of JSON text by the stream: the engine's casts lose keys.
         checks = (Check(condition="false", reason=f"is not {kind}"),) if is_nested(kind) else ()
@@ -77,7 +67,7 @@ def text_cell(position: int, name: str, guess: Guess, options: ReadOptions) -> C
         type=kind,
         text=text,
         value=_value_sql(kind, text, number, guess, options),
-        checks=tuple(_checks(kind, text, value, number, guess, options)),
+        checks=tuple(_checks(text, value, number, guess, options)),
         suspicion=_suspicion(kind, text, value, guess),
         declared=guess.declared,
     )
@@ -95,18 +85,20 @@ def _number_sql(text: str, guess: Guess, options: ReadOptions) -> str:
 
 def _value_sql(kind: str, text: str, number: str, guess: Guess, options: ReadOptions) -> str:
     target = duckdb_type(kind)
+    if is_integer(kind) or kind.startswith("decimal"):
+        return f"try_cast({number} AS {target})"
     if kind in ("double", "float"):
         cast = f"try_cast({number} AS {target})"
         return cast if options.null_values else f"nullif({cast}, 'nan'::{target})"
-    if is_integer(kind) or kind.startswith("decimal"):
-        return f"try_cast({number} AS {target})"
     if guess.format:
         return f"try_strptime(trim({text}), {quoted(guess.format)})::{target}"
-    if kind == "timestamp_ntz":
-        return f"(try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
-    if kind == "binary":
-        return f"encode({text})"
-    return f"try_cast({text} AS {target})"
+    known = {
+        "timestamp_ntz": f"(try_cast({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')",
+        "binary": f"encode({text})",
+    }
+    if guess.zoneless:
+        target = "TIMESTAMP"
+    return known.get(kind, f"try_cast({text} AS {target})")
 
 
 def _suspicion(kind: str, text: str, value: str, guess: Guess) -> str:
@@ -114,23 +106,29 @@ def _suspicion(kind: str, text: str, value: str, guess: Guess) -> str:
         # Written out again, a number that lost nothing is the text that it came from.
         return f"{value}::VARCHAR IS DISTINCT FROM {text}"
     missing = f"({value} IS NULL) <> ({text} IS NULL)"
-    return f"{missing} OR strlen({text}) > 10" if kind == "date" and not guess.format else missing
+    if kind == "date" and not guess.format:
+        return f"{missing} OR strlen({text}) > 10"
+    return f"{missing} OR strlen({text}) <> 19" if guess.zoneless else missing
 
 
 def _checks(
-    kind: str, text: str, value: str, number: str, guess: Guess, options: ReadOptions
+    text: str, value: str, number: str, guess: Guess, options: ReadOptions
 ) -> Sequence[Check]:
+    kind = guess.type
     checks: list[Check] = []
     if is_integer(kind) or (kind.startswith("decimal") and not guess.declared):
         checks += _whole_number_checks(kind, value, number, declared=guess.declared)
     if kind == "date" and not guess.format:
         checks.append(
             Check(
-                condition=f"{value} IS NOT NULL AND length({text}) > 10 AND length(trim({text})) > 10",
+                condition=f"{value} IS NOT NULL AND strlen(trim({text})) > 10",
                 reason="has a time of day, which a date would lose",
                 correction=None if guess.declared else "timestamp",
             )
         )
+    if guess.zoneless:
+        zoned = f"{value} IS NOT NULL AND regexp_full_match({text}, '{_ZONED}')"
+        checks.append(Check(condition=zoned, reason="has a time zone", correction="timestamp"))
     # A pattern, since the engine makes a join over all rows of IN, and copies a long list often.
     markers = "|".join(map(re.escape, () if options.null_values else MARKERS))
     pattern = f'[ "]*({markers})?[ "]*'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @contextmanager
 def open_columnar(
     path: Path, options: ReadOptions, work: Workspace, _corrections: Corrections
-) -> Iterator[Source]:
+) -> Generator[Source]:
     """Open Parquet or Arrow; see `open_path`. Types given as options are cast to, exactly."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -61,7 +61,11 @@ def open_columnar(
             details=Details(),
             warnings=[
                 *names.warnings,
-                *(f"Column {column.name}: {note}" for column in columns if (note := _lossy(column))),
+                *(
+                    f"Column {column.name}: {note}"
+                    for column in columns
+                    if (note := _lossy(column))
+                ),
             ],
             collect_rejects=lambda: rejects_of([], count=0),
         )

@@ -72,7 +72,6 @@ def _list_type(kind: pa.ListType) -> tuple[pa.DataType, str]:
 def _scalar_type(kind: pa.DataType) -> tuple[pa.DataType, str]:
     import pyarrow as pa  # noqa: PLC0415
 
-    types = pa.types
     widened = {
         pa.uint8(): (pa.int16(), ""),
         pa.uint16(): (pa.int32(), ""),
@@ -82,26 +81,25 @@ def _scalar_type(kind: pa.DataType) -> tuple[pa.DataType, str]:
         pa.date64(): (pa.date32(), ""),
         pa.null(): (pa.string(), "no value at all"),
     }
-    if kind in widened:
-        return widened[kind]
-    if types.is_timestamp(kind):
+    kept = {pa.bool_(), pa.date32(), pa.float32(), pa.float64(), pa.string(), pa.binary()}
+    kept |= {pa.int8(), pa.int16(), pa.int32(), pa.int64()}
+    if kind in kept:
+        return kind, ""
+    return widened.get(kind) or _family_type(kind)
+
+
+def _family_type(kind: pa.DataType) -> tuple[pa.DataType, str]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_timestamp(kind):
         note = "nanoseconds cut to microseconds" if kind.unit == "ns" else ""
         return pa.timestamp("us", tz="UTC" if kind.tz else None), note
-    if types.is_decimal(kind):
-        if kind.precision <= 38 and 0 <= kind.scale <= kind.precision:
-            return pa.decimal128(kind.precision, kind.scale), ""
-        return pa.string(), f"{kind} as text"
-    if types.is_time(kind) or types.is_duration(kind) or types.is_interval(kind):
-        return pa.string(), f"{kind} as text"
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+    if pa.types.is_decimal(kind) and kind.precision <= 38 and 0 <= kind.scale <= kind.precision:
+        return pa.decimal128(kind.precision, kind.scale), ""
+    if "binary" in str(kind):
         return pa.binary(), ""
-    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
-        return kind, ""
-    if types.is_date(kind):
-        return kind, ""
-    if str(kind) == "binary_view":
-        return pa.binary(), ""
-    return pa.string(), ""
+    texts = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return pa.string(), "" if texts else f"{kind} as text"
 
 
 def converted(array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -115,9 +113,7 @@ def converted(array: pa.Array, target: pa.DataType) -> pa.Array:
     if array.type == target:
         return array
     if pa.types.is_struct(target):
-        inner = [
-            converted(array.field(i), field.type) for i, field in enumerate(target)
-        ]
+        inner = [converted(array.field(i), field.type) for i, field in enumerate(target)]
         return pa.StructArray.from_arrays(inner, fields=list(target), mask=array.is_null())
     if pa.types.is_map(target):
         return _converted_map(array, target)
@@ -134,15 +130,24 @@ def _converted_list(array: pa.Array, target: pa.ListType) -> pa.Array:
     import pyarrow as pa  # noqa: PLC0415
 
     plain = array.cast(pa.list_(array.type.value_type))
-    # Slices keep the whole child: only the offsets say which part is theirs.
-    values = converted(plain.values, target.value_type)
-    return pa.ListArray.from_arrays(plain.offsets, values, type=target, mask=plain.is_null())
+    first, count, offsets = _own_offsets(plain)
+    values = converted(plain.values.slice(first, count), target.value_type)
+    return pa.ListArray.from_arrays(offsets, values, type=target, mask=plain.is_null())
 
 
 def _converted_map(array: pa.MapArray, target: pa.MapType) -> pa.Array:
     import pyarrow as pa  # noqa: PLC0415
 
-    keys, items = converted(array.keys, target.key_type), converted(array.items, target.item_type)
-    return pa.MapArray.from_arrays(
-        array.offsets, keys, items, type=target, mask=array.is_null()
-    )
+    first, count, offsets = _own_offsets(array)
+    keys = converted(array.keys.slice(first, count), target.key_type)
+    items = converted(array.items.slice(first, count), target.item_type)
+    return pa.MapArray.from_arrays(offsets, keys, items, type=target, mask=array.is_null())
+
+
+def _own_offsets(array: pa.ListArray | pa.MapArray) -> tuple[int, int, pa.Array]:
+    """Give the part of the children that a slice uses, and offsets into that part."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    offsets = array.offsets.to_numpy()
+    first = int(offsets[0])
+    return first, int(offsets[-1]) - first, pa.array(offsets - first, type=pa.int32())

@@ -16,9 +16,9 @@ from servicetsunami.errors import InvalidInput
 _DELIMITERS = (",", "\t", ";", "|", "~", "^", "\x1f", "\x01")
 # What parts the cells where there is but one column: a sign that no text contains.
 _ABSENT = "\x1e"
-_JUDGED_ROWS = 500
+_JUDGED_ROWS = 200
 _PREAMBLE_ROWS_MAX = 20
-_CONSISTENT = 0.3
+_CONSISTENT = 0.5
 _TYPED = re.compile(
     r"\s*([+-]?[\d.,]+(e[+-]?\d+)?%?|true|false|na|n/a|null|[\dT:./ Zz+-]*\d[\dT:./ Zz+-]*)?\s*",
     re.IGNORECASE,
@@ -63,7 +63,7 @@ def find_dialect(text: str, options: ReadOptions) -> Dialect:
             score, dialect = _judge(text, delimiter, quote)
             if best is None or score > best[0]:
                 best = (score, dialect)
-    if best is None or (best[1].width == 1 and not options.delimiter):
+    if best is None or (best[0] == 0.0 and not options.delimiter):
         doubtful = _has_delimiters(text)
         quote = "" if doubtful else quotes[0]
         return Dialect(delimiter=_ABSENT, quote=quote, width=1, doubtful=doubtful)
@@ -71,7 +71,9 @@ def find_dialect(text: str, options: ReadOptions) -> Dialect:
 
 
 def _quotes(text: str) -> list[str]:
-    singles = len(re.findall(r"(?:^|[,;|\t])'[^'\n]*'(?=[,;|\t\r\n]|$)", text[:65536], re.MULTILINE))
+    singles = len(
+        re.findall(r"(?:^|[,;|\t])'[^'\n]*'(?=[,;|\t\r\n]|$)", text[:65536], re.MULTILINE)
+    )
     return ['"', "'"] if singles > 2 and singles > text[:65536].count('"') else ['"']
 
 
@@ -137,7 +139,7 @@ def find_layout(text: str, dialect: Dialect, options: ReadOptions) -> Layout:
         if row:
             preamble.append(dialect.delimiter.join(row).strip(dialect.delimiter)[:80])
         above, records = reader.line_num, records + 1
-    rows = [row for _, row in zip(range(2000), reader, strict=False) if row]
+    rows = [row for _, row in zip(range(_JUDGED_ROWS), reader, strict=False) if row]
     header, how = _is_header(first, rows, options)
     width = max(dialect.width, len(first))
     names = [*first, *[""] * (width - len(first))] if header else [""] * width
@@ -164,14 +166,24 @@ def _is_preamble(row: Sequence[str], width: int) -> bool:
 def _is_header(first: Sequence[str], rows: Rows, options: ReadOptions) -> tuple[bool, str]:
     if options.header is not None:
         return options.header, "given by you"
-    if not first or any(_is_number(cell) for cell in first) and not _are_years(first, rows):
-        return False, "its first row holds numbers"
+    if not first:
+        return False, "there is no row"
+    if any(_is_number(cell) for cell in first):
+        years = _are_years(first, rows)
+        return years, "its first row holds years" if years else "its first row holds numbers"
     columns = [[row[i] for row in rows if i < len(row)] for i in range(len(first))]
-    for name, cells in zip(first, columns, strict=True):
-        filled = [cell for cell in cells if cell.strip()]
-        fitting = sum(1 for cell in filled if _TYPED.fullmatch(cell))
-        if filled and fitting > len(filled) * 0.7 and not _TYPED.fullmatch(name):
-            return True, "its first row is text above values of another kind"
+    if any(_is_text_above_values(name, cells) for name, cells in zip(first, columns, strict=True)):
+        return True, "its first row is text above values of another kind"
+    return _is_header_of_text(first, columns)
+
+
+def _is_text_above_values(name: str, cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell.strip()]
+    fitting = sum(1 for cell in filled if _TYPED.fullmatch(cell))
+    return fitting > len(filled) * 0.7 and not _TYPED.fullmatch(name)
+
+
+def _is_header_of_text(first: Sequence[str], columns: Rows) -> tuple[bool, str]:
     if any(name in cells for name, cells in zip(first, columns, strict=True) if name.strip()):
         return False, "its first row occurs again below"
     if any(_TYPED.fullmatch(cell) for cell in first if cell.strip()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class _Documents:
 @contextmanager
 def open_documents(
     path: Path, options: ReadOptions, work: Workspace, corrections: Corrections
-) -> Iterator[Source]:
+) -> Generator[Source]:
     """Open JSON; see `open_path`."""
     text = prepare_text(path, options, corrections, directory=work.directory)
     source = work.linked(text.path)
@@ -95,7 +95,11 @@ def _wrapper_warning(
     documents: _Documents, keys: Sequence[str], guesses: Sequence[Guess]
 ) -> Iterator[str]:
     """An export often wraps its rows in one object: say that this is one row, not many."""
-    lists = [key for key, guess in zip(keys, guesses, strict=True) if guess.type.startswith("array<struct")]
+    lists = [
+        key
+        for key, guess in zip(keys, guesses, strict=True)
+        if guess.type.startswith("array<struct")
+    ]
     if documents.kind == "unstructured" and lists:
         yield (
             f"The file is one object, so it is one row; its rows may be the list {lists[0]!r}. "
@@ -164,7 +168,7 @@ def _columns(
     keys = list(shapes)
     if len(keys) > _COLUMNS_MAX:
         raise InvalidInput(
-            f"The objects have {len(keys):,} different keys; at most {_COLUMNS_MAX:,} can be columns.",
+            f"The objects have {len(keys):,} different keys; at most {_COLUMNS_MAX:,} fit a table.",
             "Keys that are data belong into an array of {key, value} objects.",
         )
     declared = declared_types(options.columns, keys, safe_names(keys).names)
@@ -180,7 +184,7 @@ def _guess(
 ) -> Guess:
     if declared:
         return Guess(type=declared, how="given by you", declared=True)
-    guess = shape.guess(basis)  # Never parsed natively: JSON text is not CSV.
+    guess = shape.guess(basis)
     if correction := corrections.columns.get(position):
         return Guess(type=correction.type, how=f"{correction.why}, so not {guess.type}")
     return guess

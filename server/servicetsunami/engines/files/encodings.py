@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,8 @@ _NOT_LINES_OF_ASCII = (
     "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7",
     "cp037", "cp273", "cp500", "cp1026", "cp1140",
 )  # fmt: skip
-_LATIN = re.compile(r"(cp125[0247]|cp437|cp850|cp858|cp1140|cp037|cp500|cp775|cp86\d|latin|iso8859_"
-                    r"(1|2|3|4|9|10|13|14|15|16)$|mac|hp_roman8|cp273|cp1026|cp857|cp852|ptcp154)")
+_COHERENCE_MIN = 0.3
+_LETTERS_MIN = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +79,18 @@ def guess_legacy(sample: bytes) -> Encoding:
     ).best()
     if best is None or best.encoding in ("utf_8", "ascii"):
         return Encoding(name=_WESTERN, how="not UTF-8; assumed")
-    if _LATIN.match(best.encoding) and best.language not in _CENTRAL:
-        return Encoding(name=_WESTERN, how="not UTF-8; Western letters")
+    beyond = sum(1 for byte in b"".join(lines) if byte > 127)
+    sure = beyond >= _LETTERS_MIN and best.coherence > _COHERENCE_MIN
+    if _is_latin_script(lines) and not (sure and best.language in _CENTRAL):
+        return Encoding(name=_WESTERN, how="not UTF-8; Latin letters")
     return Encoding(name=best.encoding, how=f"guessed ({best.language})")
+
+
+def _is_latin_script(lines: Sequence[bytes]) -> bool:
+    """Letters beyond ASCII are rare among Latin letters, and most of every other script."""
+    text = b"".join(lines)
+    beyond = sum(1 for byte in text if byte > 127)
+    return beyond < sum(1 for byte in text if chr(byte).isascii() and chr(byte).isalpha())
 
 
 def rewrite_as_utf8(source: Path, target: Path, *, encoding: str) -> dict[str, int]:

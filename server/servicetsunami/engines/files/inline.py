@@ -40,7 +40,9 @@ def source_of_rows(rows: Sequence[Mapping[str, object]], options: ReadOptions) -
         )
     values = ValueRows(
         keys=tuple(keys),
-        rows=lambda: ((number, [row.get(key) for key in keys]) for number, row in enumerate(rows, 1)),
+        rows=lambda: (
+            (number, [row.get(key) for key in keys]) for number, row in enumerate(rows, 1)
+        ),
         options=options,
         basis=f"all {len(rows)} rows",
     )
@@ -112,9 +114,7 @@ class ValueRows:
         fitters = [fitter(column.type) for column in self.columns]
         rows, done = self.rows(), 0
         while chunk := list(islice(rows, _BATCH_ROWS)):
-            fitted = [
-                values for line, row in chunk if (values := self._fitted(line, row, fitters))
-            ]
+            fitted = [values for line, row in chunk if (values := self._fitted(line, row, fitters))]
             done += len(chunk)
             arrays = [
                 pa.array([row[i] for row in fitted], type=each.type)

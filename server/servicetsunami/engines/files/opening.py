@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ def open_path(
     on_progress: Progress = _silent,
     corrections: Corrections | None = None,
     unpacked_bytes_max: int = UNPACKED_BYTES_MAX,
-) -> Iterator[Source]:
+) -> Generator[Source]:
     """Open one file of any supported format as a typed stream.
 
     Only this file is read, and only `temp_dir` is written (in a directory that is removed on
@@ -108,7 +108,7 @@ def read_path(
 
 
 @contextmanager
-def open_rows(rows: Sequence[Mapping[str, object]], options: ReadOptions) -> Iterator[Source]:
+def open_rows(rows: Sequence[Mapping[str, object]], options: ReadOptions) -> Generator[Source]:
     """Open rows that came as JSON with a call; types are inferred from all of them."""
     from servicetsunami.engines.files.inline import source_of_rows  # noqa: PLC0415
 

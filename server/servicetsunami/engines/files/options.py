@@ -178,7 +178,7 @@ def _date_format(name: str, value: object) -> str:
     if "%" in text:
         return text
     changed = _JAVA_TOKEN.sub(_strptime_token, text)
-    if "%" not in changed:
+    if "%" not in changed or re.search(r"(?<!%)[A-SU-Za-z]", changed):
         raise _wrong(name, value, "a format such as dd/MM/yyyy or %d/%m/%Y")
     return changed
 

@@ -135,9 +135,7 @@ def rejects_of(rows: list[tuple[int | None, str | None, str, str]], *, count: in
 
     names = ("line", "column", "reason", "raw")
     kinds = (pa.int64(), pa.string(), pa.string(), pa.string())
-    arrays = [
-        pa.array([row[index] for row in rows], type=kind) for index, kind in enumerate(kinds)
-    ]
+    arrays = [pa.array([row[index] for row in rows], type=kind) for index, kind in enumerate(kinds)]
     return Rejects(
         count=count,
         first=tuple(dict(zip(names, row, strict=True)) for row in rows[:REJECTS_SHOWN]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import time, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ _LEADING_ROWS_MAX = 50
 @contextmanager
 def open_workbook(
     path: Path, options: ReadOptions, work: Workspace, _corrections: Corrections
-) -> Iterator[Source]:
+) -> Generator[Source]:
     """Open a worksheet; see `open_path`. Without the option `sheet` it is the first with cells."""
     _check_size(path)
     workbook = _load(path)
@@ -105,19 +105,15 @@ def _header(sheet: CalamineSheet, options: ReadOptions) -> tuple[int, list[str],
     A title above the table fills fewer cells than the header; a header is a row of texts that
     fills as many as the rows below.
     """
-    if options.skip_rows is None:
-        start = 0
-    else:
-        start = options.skip_rows
+    start = options.skip_rows or 0
     leading = [
-        list(row) for _, row in zip(range(start + _LEADING_ROWS_MAX), sheet.iter_rows(), strict=False)
+        list(row)
+        for _, row in zip(range(start + _LEADING_ROWS_MAX), sheet.iter_rows(), strict=False)
     ][start:]
     filled = [sum(1 for cell in row if cell not in ("", None)) for row in leading]
     enough = max(filled, default=0) * 0.6 if options.skip_rows is None else 1
     top = next((i for i, count in enumerate(filled) if count and count >= enough), 0)
-    above = [
-        " ".join(str(cell) for cell in row if cell not in ("", None)) for row in leading[:top]
-    ]
+    above = [" ".join(str(cell) for cell in row if cell not in ("", None)) for row in leading[:top]]
     first = leading[top] if leading else []
     texts = all(isinstance(cell, str) for cell in first)
     has_header = options.header if options.header is not None else texts

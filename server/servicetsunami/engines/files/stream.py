@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from servicetsunami.engines.files.cells import Cell, Check
 from servicetsunami.engines.files.engine import BATCH_ROWS, readable
-from servicetsunami.engines.files.guess import FIT_SHARE_MIN, MARKERS
+from servicetsunami.engines.files.guess import FIT_SHARE_MIN
 from servicetsunami.engines.files.lines import LineFinder
 from servicetsunami.engines.files.native import NativeReject, native_rejects
 from servicetsunami.engines.files.report import (
@@ -106,16 +106,12 @@ class TypedStream:
             else {}
         )
         rows: list[tuple[int | None, str | None, str, str]] = [
-            (reject.line, self._name(reject.position), reject.reason, reject.raw)
-            for reject in self._native
+            (reject.line, None, reject.reason, reject.raw) for reject in self._native
         ]
         rows += [self._misfit_row(misfit, lines.get(misfit.ordinal)) for misfit in self._misfits]
         if lines or not self._misfits:
             rows.sort(key=lambda row: row[0] or 0)
         return rejects_of(rows, count=len(rows))
-
-    def _name(self, position: int | None) -> str | None:
-        return None if position is None else self._query.cells[position].name
 
     def _misfit_row(
         self, misfit: _Misfit, line: int | None
@@ -134,12 +130,8 @@ class TypedStream:
         except TypesMisjudged as error:
             self._misjudged.append(error)
             raise
-        except duckdb.OutOfMemoryException as error:
-            raise LimitExceeded(
-                "The file needs more memory than the reader may use.",
-                "Split very wide rows or very long cells, or store the file as Parquet.",
-            ) from error
-        except duckdb.Error as error:
+        # Errors in the middle of a stream arrive as OSError, through Arrow's interface.
+        except (duckdb.Error, OSError) as error:
             translated = self._translated(error)
             if isinstance(translated, TypesMisjudged):
                 self._misjudged.append(translated)
@@ -153,6 +145,11 @@ class TypedStream:
                 "Read again with the corrections.",
                 self._corrections.merged(Corrections(normalise=True)),
             )
+        if "Out of Memory" in text:
+            return LimitExceeded(
+                "The file needs more memory than the reader may use.",
+                "Split very wide rows or very long cells, or store the file as Parquet.",
+            )
         return InvalidInput(
             f"The file cannot be read after {self._rows:,} rows: {text}",
             "Repair it there, or pass format, delimiter, quote or encoding as options.",
@@ -163,8 +160,8 @@ class TypedStream:
 
         width = self._width
         nested = [i for i, cell in enumerate(self._query.cells) if is_nested(cell.type)]
-        for batch in self._connection.sql(self._stream_sql()).to_arrow_reader(BATCH_ROWS):
-            arrived = batch.num_rows
+        for arrived in self._connection.sql(self._stream_sql()).to_arrow_reader(BATCH_ROWS):
+            batch = arrived
             for position in nested:
                 batch = self._decoded(batch, position, schema.field(position).type)
             flags = batch.column(width)
@@ -173,7 +170,7 @@ class TypedStream:
                 self._keep_misfits(batch, width)
                 fits = flags.is_null()
                 columns = [column.filter(fits) for column in columns]
-            self._rows += arrived
+            self._rows += arrived.num_rows
             self._check_misfits(at_end=False)
             columns = [
                 column if column.type == field.type else column.cast(field.type)
@@ -278,7 +275,6 @@ class TypedStream:
                 self._connection, self._query.lines, rejects_max=REJECTS_MAX
             )
             self._check_encoding()
-            self._check_casts()
         self._check_misfits(at_end=True)
         left_out = len(self._misfits) + len(self._native)
         if left_out > REJECTS_MAX:
@@ -306,26 +302,6 @@ class TypedStream:
                 self._corrections.merged(Corrections(encoding=encoding)),
             )
 
-    def _check_casts(self) -> None:
-        """Learn from cells that the engine's own casts refused, when the whole file is read."""
-        if self._corrections.final:
-            return
-        failed = [reject for reject in self._native if reject.position is not None]
-        total = self._rows + len(self._native)
-        columns: dict[int, Correction] = {}
-        for position, count in Counter(reject.position for reject in failed).items():
-            cells = [row.cell for row in failed if row.position == position]
-            missing = {cell for cell in cells if cell in MARKERS}
-            kind = self._query.cells[position or 0].type
-            if sum(1 for cell in cells if cell not in missing) > total * (1 - FIT_SHARE_MIN):
-                why = f"{count:,} of {total:,} rows have a value that is not a {kind}"
-                columns[position or 0] = Correction(type="string", why=why)
-            elif missing:
-                why = f"{', '.join(sorted(map(str, missing)))} read as null"
-                columns[position or 0] = Correction(type=kind, why=why)
-        if columns:
-            raise self._misjudged_types(columns)
-
     def _misjudged_types(self, columns: dict[int, Correction]) -> TypesMisjudged:
         return TypesMisjudged(
             "Later rows do not fit the types that the first rows suggested.",
@@ -342,9 +318,7 @@ class TypedStream:
         return f"CASE {whens} END"
 
     def _values_sql(self, rejects_prefix: str) -> str:
-        values = ", ".join(
-            f"{cell.value} AS v{i}" for i, cell in enumerate(self._query.cells)
-        )
+        values = ", ".join(f"{cell.value} AS v{i}" for i, cell in enumerate(self._query.cells))
         return f"SELECT *, {values} FROM ({self._query.scan(rejects_prefix)})"
 
     def _stream_sql(self) -> str:

@@ -32,7 +32,7 @@ class Text:
 def prepare_text(
     path: Path, options: ReadOptions, corrections: Corrections, *, directory: Path
 ) -> Text:
-    """Judge encoding and line ends, and rewrite the file in `directory` where the engine needs it."""
+    """Judge encoding and line ends; rewrite the file in `directory` where the engine needs it."""
     sample = take_sample(path)
     encoding = _encoding(sample, options, corrections)
     warnings: list[str] = []

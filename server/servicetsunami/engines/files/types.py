@@ -69,7 +69,11 @@ def _unknown(text: str) -> InvalidInput:
 
 def _parse(text: str) -> tuple[str, str]:
     """Read one type from the start of the text, and give the rest."""
-    for kind, reader in (("array<", _parse_array), ("map<", _parse_map), ("struct<", _parse_struct)):
+    for kind, reader in (
+        ("array<", _parse_array),
+        ("map<", _parse_map),
+        ("struct<", _parse_struct),
+    ):
         if text.lower().startswith(kind):
             return reader(text[len(kind) :])
     head = re.match(r"\w+(\([\d,]*\))?", text)

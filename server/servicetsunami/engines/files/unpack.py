@@ -8,10 +8,10 @@ import lzma
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from servicetsunami.errors import InvalidInput, LimitExceeded
 
@@ -27,6 +27,10 @@ _MAGIC = {
     b"\xfd7zXZ\x00": "xz",
 }
 _IGNORED_MEMBERS = ("__MACOSX/", ".DS_Store")
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def compression_of(path: Path) -> str | None:
@@ -104,7 +108,7 @@ def _damaged(path: Path, kind: str, error: Exception) -> InvalidInput:
 
 
 @contextmanager
-def _opened(path: Path, kind: str) -> Iterator[IO[bytes]]:
+def _opened(path: Path, kind: str) -> Generator[_Readable]:
     if kind == "zip":
         with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive)) as member:
             yield member
