@@ -44,11 +44,15 @@ async function step(sentence, work) {
   console.log(sentence);
 }
 
+function order(i) {
+  const day = String((i % 28) + 1).padStart(2, "0");
+  return `${i + 1},${["north", "south"][i % 2]},${(i * 1.25).toFixed(2)},2026-01-${day}`;
+}
+
 function writeOrders() {
-  const lines = Array.from({ length: ROWS }, (_, i) =>
-    `${i + 1},${["north", "south"][i % 2]},${(i * 1.25).toFixed(2)},2026-01-${String(i % 28 + 1).padStart(2, "0")}`);
   const path = join(workDir, "orders.csv");
-  writeFileSync(path, ["id,region,amount,day", ...lines].join("\n") + "\n");
+  const lines = ["id,region,amount,day", ...Array.from({ length: ROWS }, (_, i) => order(i))];
+  writeFileSync(path, lines.join("\n") + "\n");
   return path;
 }
 
@@ -74,7 +78,8 @@ async function mainJob() {
   });
   await step("queries it with parameters", async () => {
     const answer = await call(client, "query_dataset", {
-      sql: "SELECT region, count(*) AS orders FROM orders WHERE id <= :last GROUP BY region ORDER BY region",
+      sql: `SELECT region, count(*) AS orders FROM orders WHERE id <= :last
+        GROUP BY region ORDER BY region`,
       parameters: { last: 100 } });
     assert.deepEqual(answer.rows, [["north", 50], ["south", 50]]);
     assert.equal(answer.ran_on, "local");
@@ -103,8 +108,7 @@ async function mainJob() {
     const described = await call(client, "describe_asset", { kind: "dataset", name: "orders" });
     assert.equal(described.row_count, ROWS);
     assert.ok(described.sample.length > 0);
-    const { contents } = await client.readResource({ uri: "lake://datasets/default/orders" })
-      .catch(() => client.readResource({ uri: "lake://datasets/default.orders" }));
+    const { contents } = await client.readResource({ uri: "lake://datasets/default.orders" });
     assert.equal(JSON.parse(contents[0].text).row_count, ROWS);
   });
   await step("completes its name", async () => {

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -15,45 +14,13 @@ from servicetsunami.engines.sql.dialect.calls import name_of
 from servicetsunami.engines.sql.dialect.lexer import parse
 from servicetsunami.engines.sql.dialect.library import FUNCTIONS, TABLE_FUNCTIONS
 from servicetsunami.engines.sql.dialect.problems import refused, unknown_function
+from servicetsunami.engines.sql.dialect.statement import Statement, StatementKind, TableRef
 from servicetsunami.errors import InvalidInput, SqlRefused
+
+__all__ = ["Statement", "StatementKind", "TableRef", "admit"]
 
 SQL_LENGTH_MAX: Final = 100_000
 """Characters of one statement at most."""
-
-
-class StatementKind(StrEnum):
-    """What a statement asks for."""
-
-    SELECT = "select"
-    SHOW_TABLES = "show tables"
-    SHOW_SCHEMAS = "show schemas"
-    SHOW_COLUMNS = "show columns"
-    DESCRIBE_TABLE = "describe table"
-    DESCRIBE_HISTORY = "describe history"
-    DESCRIBE_QUERY = "describe query"
-
-
-@dataclass(frozen=True, slots=True)
-class TableRef:
-    """A table at a version. `view` is the name under which DuckDB will find it."""
-
-    name: DatasetName
-    version: int | None
-    timestamp: str | None
-    view: str
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """An admitted statement. `schema` and `pattern` belong to the SHOW statements."""
-
-    kind: StatementKind
-    sql: str
-    tables: tuple[TableRef, ...] = ()
-    parameters: tuple[str, ...] = ()
-    schema: str | None = None
-    pattern: str | None = None
-    tree: exp.Expression | None = field(default=None, compare=False, repr=False)
 
 
 def admit(sql: str, *, catalog: str) -> Statement:

@@ -98,7 +98,9 @@ def map_of(key: SqlType, value: SqlType) -> SqlType:
 
 
 def struct(names: tuple[str, ...], parts: tuple[SqlType, ...]) -> SqlType:
-    """Make a struct type."""
+    """Make a struct type; raises InvalidInput for names that a template would misread."""
+    if any(re.search(r"\{\d+\}", name) for name in names):
+        raise InvalidInput(f"The field names {names} cannot be used.", "Rename the fields.")
     return SqlType(Kind.STRUCT, parts=parts, names=names)
 
 

@@ -58,6 +58,7 @@ class SqlChild:
             preparations=[*dialect.session_settings(), *dialect.macros()],
         )
         self._ticker = ProgressTicker()
+        self._confirmed: OrderedDict[str, None] = OrderedDict()
         self._statements: OrderedDict[tuple[str, str], gate.Statement] = OrderedDict()
 
     def prepare(self) -> None:
@@ -86,7 +87,7 @@ class SqlChild:
         try:
             key = json.dumps([asked["tenant"], asked["snapshots"]], sort_keys=True)
             connection = self._connections.get(key, snapshots)
-            dialect.confirm(connection, translation.sql)
+            self._confirm(connection, translation.sql)
             with self._ticker.watch(connection, request):
                 columns, spilled = self._executed(connection, translation, asked)
         except (duckdb.Error, OSError) as error:
@@ -114,6 +115,15 @@ class SqlChild:
         if len(self._statements) > _STATEMENTS_MAX:
             self._statements.popitem(last=False)
         return statement
+
+    def _confirm(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+        """Have the engine's parser confirm the generated SQL, once for the same text."""
+        if sql not in self._confirmed:
+            dialect.confirm(connection, sql)
+            if len(sql) <= _KEPT_SQL_MAX:
+                self._confirmed[sql] = None
+            if len(self._confirmed) > _STATEMENTS_MAX:
+                self._confirmed.popitem(last=False)
 
     def _translated(
         self, asked: Mapping[str, Any]
