@@ -3,6 +3,8 @@
 
 import pytest
 
+from servicetsunami.cli.demo_data import data_folder
+
 from .reading import read
 
 _DATA = data_folder()
