@@ -6,6 +6,7 @@ server asked to stop would wait for its client's next message.
 
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 
 from anyio import wait_readable
@@ -13,6 +14,11 @@ from anyio.lowlevel import checkpoint
 
 MESSAGE_BYTES_MAX = 16 * 2**20
 _READ_BYTES = 65_536
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+"""A whole pair of surrogates, half of one, or any other escape, so that none is misread."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,8 +48,18 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
         end = pending.rindex(b"\n", begin) + 1
         complete = bytes(pending[:end])
         del pending[:end]
-        for line in complete.splitlines():
-            yield line.decode("utf-8", errors="replace")
+        for line in complete.split(b"\n")[:-1]:
+            yield mended(line.decode("utf-8", errors="replace"))
+
+
+def mended(line: str) -> str:
+    r"""Replace halves of characters, such as a lone `\ud83d`, that a client cut out of a text.
+
+    They are no text in JSON, and the SDK would drop the whole message without an answer.
+    """
+    if "\\ud" not in line and "\\uD" not in line:
+        return line
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found["half"] else found[0], line)
 
 
 async def _read(descriptor: int) -> bytes:

@@ -25,6 +25,7 @@ _TEXT = b"a,b\n1,x\n2,y\n"
         ("xz", lzma.compress(_TEXT)),
         ("zstd", zstandard.compress(_TEXT)),
     ],
+    ids=["gzip", "two gzip members", "bzip2", "xz", "zstd"],
 )
 def test_compressed_text_is_read_whatever_its_name(
     tmp_path: Path, kind: str, packed: bytes

@@ -168,3 +168,9 @@ def test_a_column_of_nothing_but_null_joins_any_column(location: Path) -> None:
     grown = put(location, pa.table({"id": pa.nulls(2)}), base=created)
     assert types(grown) == {"id": "bigint"}
     assert values(location, grown) == [None, None, 1]
+
+
+def test_a_column_without_any_value_joins_a_column_of_any_type(location: Path) -> None:
+    created = put(location, pa.table({"id": pa.array([1])}))
+    grown = put(location, pa.table({"id": pa.array([None], pa.string())}), base=created)
+    assert types(grown) == types(created)

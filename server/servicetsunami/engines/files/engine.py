@@ -34,6 +34,8 @@ def sealed_connection(
             "allow_community_extensions": False,
         },
     )
+    # It would draw a bar on the standard output, which belongs to the protocol.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET allowed_paths = [{quoted(str(source))}]")
     connection.execute("SET enable_external_access = false")

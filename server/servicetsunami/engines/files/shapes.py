@@ -23,6 +23,9 @@ _ISO_TIMESTAMP = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?"
 )
 _BIGINT = range(-(2**63), 2**63)
+_DECIMAL_END = 10**38
+_DEPTH_MAX = 8
+"""Values nested deeper than this are kept as JSON text."""
 _MAP_KEYS_MIN = 100
 _MARKER_SET = frozenset(MARKERS)
 # Each candidate with the kinds of value it holds without loss, narrowest first.
@@ -52,6 +55,7 @@ class Shape:
 
     whole_floats: bool = False
     reads_dates: bool = False
+    depth: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     elements: Shape | None = None
     fields: dict[str, Shape] = field(default_factory=dict)
@@ -62,27 +66,35 @@ class Shape:
         kind = self._kind(value)
         self.kinds[kind] += 1
         self.examples.setdefault(kind, value)
-        if isinstance(value, Mapping):
+        if kind == "struct" and isinstance(value, Mapping):
             for key, inner in value.items():
-                self.fields.setdefault(str(key), Shape()).add(inner)
-        elif isinstance(value, list | tuple):
-            self.elements = self.elements or Shape()
+                self.fields.setdefault(str(key), Shape(depth=self.depth + 1)).add(inner)
+        elif kind == "array" and isinstance(value, list | tuple):
+            self.elements = self.elements or Shape(depth=self.depth + 1)
             for inner in value:
                 self.elements.add(inner)
 
     def _kind(self, value: object) -> str:
         if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
             return "null"
+        if isinstance(value, bool | int | float):
+            return self._number_kind(value)
+        if isinstance(value, datetime):
+            return "timestamp" if value.time() != time() or value.tzinfo else "date"
+        if isinstance(value, str):
+            return self._text_kind(value)
+        is_too_deep = self.depth >= _DEPTH_MAX and isinstance(value, Mapping | list | tuple)
+        return "string" if is_too_deep else _plain_kind(value)
+
+    def _number_kind(self, value: float) -> str:
         if isinstance(value, bool):
             return "boolean"
-        if isinstance(value, int):
-            return "bigint" if value in _BIGINT else "large"
         if isinstance(value, float):
             whole = self.whole_floats and value.is_integer() and abs(value) < 2**53
             return "bigint" if whole else "double"
-        if isinstance(value, datetime):
-            return "timestamp" if value.time() != time() or value.tzinfo else "date"
-        return self._text_kind(value) if isinstance(value, str) else _plain_kind(value)
+        if value in _BIGINT:
+            return "bigint"
+        return "large" if abs(value) < _DECIMAL_END else "string"
 
     def _text_kind(self, value: str) -> str:
         if self.reads_dates and _ISO_DATE.fullmatch(value):

@@ -27,6 +27,8 @@ _STATEMENTS_MAX = 64
 _KEPT_SQL_MAX = 5_000
 """Characters of a statement that is kept parsed; the tree takes 100 times as much memory."""
 _RESIDENT_MAX_BYTES = 300_000_000
+_TRIVIAL_S = 0.02
+"""A statement that was over so soon has not used much memory."""
 _NO_ARROW = frozenset({"BIT", "BIGNUM", "TIME WITH TIME ZONE", "UHUGEINT", "VARIANT"})
 """Types that Arrow does not have, or that DuckDB gives it in a form only DuckDB can read."""
 
@@ -92,14 +94,16 @@ class SqlChild:
                 columns, spilled = self._executed(connection, translation, asked)
         except (duckdb.Error, OSError) as error:
             raise _explained(error, statement, snapshots, request) from None
-        request.recycle = is_bloated(resident_max_bytes=_RESIDENT_MAX_BYTES)
+        elapsed_s = time.perf_counter() - started
+        if elapsed_s > _TRIVIAL_S:
+            request.recycle = is_bloated(resident_max_bytes=_RESIDENT_MAX_BYTES)
         return {
             "columns": columns,
             "row_count": spilled.row_count,
             "limit": spilled.limit,
             "on_disk": spilled.on_disk,
             "page": spilled.page,
-            "elapsed_s": time.perf_counter() - started,
+            "elapsed_s": elapsed_s,
         }
 
     def page(self, request: Request) -> dict[str, Any]:

@@ -97,12 +97,19 @@ def _check_names(names: list[str]) -> None:
 
 
 def _check_types(incoming: pa.Field, column: pa.Field) -> None:
-    if not can_become(_stored(incoming), column.type) and not types.is_null(incoming.type):
-        raise InvalidInput(
-            f"The column {column.name!r} is {name_of(column.type)} in the dataset but "
-            f"{name_of(_stored(incoming))} in the new rows.",
-            "Convert the new rows, or use mode 'overwrite' to replace the dataset and its schema.",
-        )
+    # A column without any value arrives as text, since nothing told its type: `_cast` looks.
+    if types.is_null(incoming.type) or types.is_string(incoming.type):
+        return
+    if not can_become(_stored(incoming), column.type):
+        raise _mismatch(column, _stored(incoming))
+
+
+def _mismatch(column: pa.Field, incoming: pa.DataType) -> InvalidInput:
+    return InvalidInput(
+        f"The column {column.name!r} is {name_of(column.type)} in the dataset but "
+        f"{name_of(incoming)} in the new rows.",
+        "Convert the new rows, or use mode 'overwrite' to replace the dataset and its schema.",
+    )
 
 
 def _stored(field: pa.Field) -> pa.DataType:
@@ -120,6 +127,18 @@ def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
         array = array.storage
     if array.type == field.type:
         return array
+    if types.is_string(array.type) and not can_become(array.type, field.type):
+        return _nothing_but_nulls(array, field)
+    return _converted(array, field)
+
+
+def _nothing_but_nulls(array: pa.Array, field: pa.Field) -> pa.Array:
+    if array.null_count < len(array):
+        raise _mismatch(field, array.type)
+    return pa.nulls(len(array), field.type)
+
+
+def _converted(array: pa.Array, field: pa.Field) -> pa.Array:
     try:
         if types.is_timestamp(array.type) and types.is_timestamp(field.type):
             return _cast_timestamp(array, field.type)
