@@ -97,8 +97,8 @@ def parse_timestamp(text: str) -> datetime:
     """Read the instant of TIMESTAMP AS OF; without a zone it is in UTC, like all of SQL here."""
     try:
         instant = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(
             f"{text!r} is not a timestamp.", "Write TIMESTAMP AS OF '2026-01-31 12:00:00'."
         ) from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -78,7 +78,8 @@ class Datasets:
         started = time.monotonic()
         path = None
         if isinstance(request.source, str):
-            path = await to_thread.run_sync(self._roots.locate, request.source)
+            locate = partial(self._roots.locate, request.source, private=self._data_dir)
+            path = await to_thread.run_sync(locate)
         with self._usage.measure(caller, "ingest_dataset") as tally:
             done = await self._ingesting.ingest(caller, request, path, Progress(report))
             tally.rows = done.change.rows_written

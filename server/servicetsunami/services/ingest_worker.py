@@ -4,14 +4,17 @@ It holds the locks of both tables as long as it lives (their descriptors come wi
 so a server that is killed cannot let another writer in while this process still writes.
 """
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicetsunami.domain.dataset import WriteMode
+from servicetsunami.engines.sql.scratch import Scratch
 from servicetsunami.engines.workers.serving import Request, serve
+from servicetsunami.errors import ConfigurationError, LimitExceeded, ServerError
 
 if TYPE_CHECKING:
     from servicetsunami.engines.files import Rejects, Source
@@ -21,14 +24,45 @@ if TYPE_CHECKING:
 
 def run(channel: "Channel", options: Mapping[str, Any]) -> None:
     """Serve ingests until the server closes the channel."""
-    serve(channel, {"ingest": partial(ingest, options=options)})
+    # One directory for each process: what a killed one leaves there, the next one removes.
+    scratch = cache(lambda: Scratch(Path(options["temp_dir"])))
+    methods = {"ingest": partial(ingest, options=options, scratch=scratch)}
+    serve(channel, methods)
 
 
-def ingest(request: Request, *, options: Mapping[str, Any]) -> dict[str, Any]:
+def ingest(
+    request: Request, *, options: Mapping[str, Any], scratch: Callable[[], Scratch]
+) -> dict[str, Any]:
     """Read the source into a new version of the table, and what it rejects into another table.
 
     Nothing of this counts until the server has committed the metadata: see stores/tables.
     """
+    try:
+        return _ingested(request, options, scratch)
+    except OSError as error:
+        known = _typed(error, options["temp_dir"])
+        if known is None:
+            raise
+        raise known from error
+
+
+def _typed(error: OSError, directory: str) -> ServerError | None:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return LimitExceeded(
+            "The disk with the data directory is full.",
+            "Free some space, then call again; nothing was changed.",
+        )
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return ConfigurationError(
+            f"The data directory above {directory} cannot be written: {error.strerror}.",
+            "Have its permissions changed, or set SERVICETSUNAMI_DATA_DIR to another directory.",
+        )
+    return None
+
+
+def _ingested(
+    request: Request, options: Mapping[str, Any], scratch: Callable[[], Scratch]
+) -> dict[str, Any]:
     # Heavy, and for the child alone.
     from servicetsunami.engines import files  # noqa: PLC0415
 
@@ -42,7 +76,7 @@ def ingest(request: Request, *, options: Mapping[str, Any]) -> dict[str, Any]:
         Path(arguments["path"]),
         read_options,
         consume,
-        temp_dir=Path(options["temp_dir"]),
+        temp_dir=scratch().path,
         memory_limit_mb=options["memory_limit_mb"],
         threads=options["threads"],
         on_progress=lambda rows, fraction: request.report({"rows": rows, "fraction": fraction}),

@@ -3,8 +3,8 @@
 Until the commit nothing has happened: see stores/tables for what a crash leaves, and who undoes it.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,8 +18,15 @@ from anyio.lowlevel import checkpoint
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Column, Dataset, DatasetName, DatasetVersion, WriteMode
 from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.engines.workers.frames import ChannelError
 from servicetsunami.engines.workers.pool import WorkerPool
-from servicetsunami.errors import Conflict
+from servicetsunami.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    TimedOut,
+)
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import Progress
 from servicetsunami.stores.locks import FileLock
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
 REJECTS_SUFFIX = "__rejects"
+_NAME_CHARS_MAX = 128
+_ATTEMPTS_MAX = 5
 _LOCK_TIMEOUT_S = 20.0
 _LOCK_STEP_S = 0.25
 
@@ -62,6 +71,10 @@ class Ingested:
     """None when the same idempotency key had been applied before."""
 
 
+class _NameTaken(Conflict):
+    """Somebody else created the dataset while this ingest was writing it."""
+
+
 class Ingesting:
     """Owns the way from a source to an acknowledged version."""
 
@@ -79,15 +92,37 @@ class Ingesting:
         """Store the source, and promise the change to Databricks, in one commit.
 
         Raises Conflict, with nothing changed, when another writer holds the table for long or
-        the name was taken meanwhile.
+        has changed it meanwhile.
         """
         name = request.target(caller.catalog)
-        rejects_name = DatasetName(schema=name.schema, table=name.table + REJECTS_SUFFIX)
+        if name.table.endswith(REJECTS_SUFFIX):
+            raise InvalidInput(
+                f"Names that end in {REJECTS_SUFFIX} are kept for rows that did not fit.",
+                "Choose another name.",
+            )
+        for _ in range(_ATTEMPTS_MAX):
+            # Once it exists, the mode says what to do, or the key that it was done already.
+            with suppress(_NameTaken):
+                return await self._attempt(caller, name, request, path, progress)
+        raise Conflict(
+            f"The dataset {name} was created and deleted by others all the while.",
+            "Nothing was written. Call again when they have ended.",
+        )
+
+    async def _attempt(
+        self,
+        caller: Caller,
+        name: DatasetName,
+        request: IngestRequest,
+        path: Path | None,
+        progress: Progress,
+    ) -> Ingested:
+        rejects_name = DatasetName(schema=name.schema, table=_rejects_table(name.table))
         async with self._locked(caller, name) as target:
-            request.check_against(target.dataset, name)
             earlier = await self._applied_before(caller, target, request)
             if earlier is not None:
                 return earlier
+            request.check_against(target.dataset, name)
             # Always in this order, so that two ingests cannot wait for each other.
             async with self._locked(caller, rejects_name) as rejects:
                 report = await self._work(target, rejects, request, path, progress)
@@ -159,13 +194,14 @@ class Ingesting:
             "commit_info": {"dataset": str(target.name), "mode": request.mode.value},
         }
         async with self._pool.acquire() as worker:
-            return await worker.call(
-                "ingest",
-                arguments,
-                timeout_s=self._timeout_s,
-                on_progress=progress.pass_on,
-                fds=[target.lock.fileno(), rejects.lock.fileno()],
-            )
+            with _explained(self._timeout_s):
+                return await worker.call(
+                    "ingest",
+                    arguments,
+                    timeout_s=self._timeout_s,
+                    on_progress=progress.pass_on,
+                    fds=[target.lock.fileno(), rejects.lock.fileno()],
+                )
 
     async def _commit(
         self,
@@ -192,6 +228,30 @@ class Ingesting:
         return Ingested(dataset=dataset, change=change, rejects=kept, report=report)
 
 
+def _rejects_table(table: str) -> str:
+    """Where the rejected rows go: a name that can be asked for like any other."""
+    return table[: _NAME_CHARS_MAX - len(REJECTS_SUFFIX)] + REJECTS_SUFFIX
+
+
+@contextmanager
+def _explained(timeout_s: float) -> Generator[None]:
+    """Say what a child's end means for an ingest, and what helps: a pool speaks of queries."""
+    try:
+        yield
+    except TimedOut as error:
+        raise TimedOut(
+            f"The ingest did not end within {timeout_s:g} s, and was stopped: nothing was written.",
+            "Ingest the data in parts, or have SERVICETSUNAMI_INGEST_TIMEOUT_S raised.",
+        ) from error
+    except LimitExceeded as error:
+        if not isinstance(error.__cause__, ChannelError):
+            raise
+        raise LimitExceeded(
+            "The process that read the source ended before it was done: nothing was written.",
+            "Call again. If it happens again, it needs too much memory: ingest the data in parts.",
+        ) from error
+
+
 @asynccontextmanager
 async def _removed_unless_committed(
     metadata: Metadata, caller: Caller, target: Target
@@ -215,7 +275,14 @@ async def _acquire(path: Path) -> FileLock:
         await checkpoint()
         # Shielded: a lock that was got for a cancelled caller would never be let go.
         with CancelScope(shield=True), suppress(Conflict):
-            return await to_thread.run_sync(attempt)
+            try:
+                return await to_thread.run_sync(attempt)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The data directory cannot be written: {error.strerror}.",
+                    "Free some space, have its permissions changed, or set "
+                    "SERVICETSUNAMI_DATA_DIR to another directory; nothing was changed.",
+                ) from error
     raise Conflict(
         f"Another writer has held this dataset for more than {_LOCK_TIMEOUT_S:g} s.",
         "Nothing was written. Call again when the other write has ended.",
@@ -262,7 +329,10 @@ async def _acknowledge(
     transaction: "Transaction", target: Target, dataset: Dataset, change: DatasetVersion
 ) -> None:
     if target.base_version is None:
-        await transaction.datasets.register(dataset, change)
+        try:
+            await transaction.datasets.register(dataset, change)
+        except Conflict as error:
+            raise _NameTaken(error.what, error.next_step) from error
     else:
         await transaction.datasets.update(dataset, change, base_version=target.base_version)
     await transaction.outbox.put(

@@ -11,7 +11,7 @@ from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
 from servicetsunami.errors import Conflict, InvalidInput, NotFound
 
 _SUFFIXES = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|arrow|feather|xlsx?|gz|zst|zip))+$")
-_IDEMPOTENCY_KEY_CHARS_MAX = 200
+_KEY_CHARS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,14 @@ class IngestRequest:
     def idempotency_key(self) -> str | None:
         """The caller's own name for this change; the same name is never applied twice."""
         key = self.options.get("idempotency_key")
-        if key is None or (isinstance(key, str) and 0 < len(key) <= _IDEMPOTENCY_KEY_CHARS_MAX):
+        if key is None:
+            return None
+        # Not every database can store control characters and halves of surrogate pairs.
+        if isinstance(key, str) and key.isprintable() and 0 < len(key) <= _KEY_CHARS_MAX:
             return key
         raise InvalidInput(
             "The option idempotency_key is not usable.",
-            f"Give a text of 1 to {_IDEMPOTENCY_KEY_CHARS_MAX} characters.",
+            f"Give a text of 1 to {_KEY_CHARS_MAX} printable characters.",
         )
 
     @property

@@ -1,9 +1,12 @@
 """Which local files a caller may ingest."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from servicetsunami.errors import Denied, InvalidInput, NotFound
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class AllowedRoots:
@@ -17,13 +20,18 @@ class AllowedRoots:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = tuple(root.expanduser().resolve() for root in roots)
 
-    def locate(self, source: str) -> Path:
+    def locate(self, source: str, *, private: Path) -> Path:
         """Return the real path of an existing regular file below one of the roots.
 
-        Raises Denied when it is somewhere else, NotFound when it does not exist,
-        InvalidInput when it is not a regular file.
+        Raises Denied when it is somewhere else or below `private`, NotFound when it does not
+        exist, InvalidInput when it is not a regular file.
         """
         text = source.removeprefix("file://")
+        if _ADDRESS.match(text):
+            raise InvalidInput(
+                f"{source[:200]!r} is an address, and this server reads local files only.",
+                "Download the file first, then give its path.",
+            )
         if "\0" in text or not text.strip():
             raise InvalidInput("The source is not a usable path.", "Give the path of a local file.")
         if not self._roots:
@@ -31,17 +39,21 @@ class AllowedRoots:
                 "This server may not read local files.",
                 "Send the rows themselves, or have SERVICETSUNAMI_ALLOWED_ROOTS set.",
             )
-        given = Path(text).expanduser()
-        if not given.is_absolute():
-            given = self._roots[0] / given
         try:
-            path = given.resolve()
+            given = Path(text).expanduser()
+            path = (given if given.is_absolute() else self._roots[0] / given).resolve()
+            self._check_allowed(path, source)
+            if path.is_relative_to(private.resolve()):
+                raise Denied(
+                    f"{source!r} belongs to this server's own data.",
+                    "Ask for datasets with query_dataset.",
+                )
+            return self._existing_file(path, source)
         except (OSError, RuntimeError) as error:
             raise InvalidInput(
-                f"The path {source!r} cannot be followed.", "Give a plain path."
+                f"The path {source[:200]!r} cannot be followed.",
+                "Give the plain path of a file that this server may read.",
             ) from error
-        self._check_allowed(path, source)
-        return self._existing_file(path, source)
 
     def _check_allowed(self, path: Path, source: str) -> None:
         for root in self._roots:

@@ -46,14 +46,24 @@ class Recovery:
                 collect_orphans,
                 tables_dir(self._data_dir, tenant),
                 known,
-                acknowledged_version=lambda dataset_id: from_thread.run(
-                    self._acknowledged, tenant, dataset_id
-                ),
+                acknowledged_version=lambda each: from_thread.run(self._acknowledged, tenant, each),
+                was_deleted=lambda each: from_thread.run(self._was_deleted, tenant, each),
             )
         )
+        if collected.unknown:
+            _log.warning(
+                "tenant %s has %d tables that this metadata database does not know: they are "
+                "left alone; check SERVICETSUNAMI_DATABASE_URL",
+                tenant,
+                len(collected.unknown),
+            )
         if collected.tables_removed or collected.tables_rolled_back or collected.files_removed:
             _log.info("recovered tables of tenant %s: %s", tenant, collected)
 
     async def _acknowledged(self, tenant: str, dataset_id: str) -> int | None:
         async with self._metadata.read() as transaction:
             return await transaction.datasets.acknowledged_version(tenant, dataset_id)
+
+    async def _was_deleted(self, tenant: str, dataset_id: str) -> bool:
+        async with self._metadata.read() as transaction:
+            return await transaction.datasets.was_deleted(tenant, dataset_id)

@@ -40,7 +40,8 @@ def connect(url: str) -> Engines:
     except ArgumentError as error:
         raise _unknown_url("it is not a URL") from error
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
-        return _sqlite(parsed)
+        # All of it is the file's name: a folder may have a ? in its own.
+        return _sqlite(URL.create(parsed.drivername, database=url.partition(":///")[2]))
     if parsed.drivername == "postgresql+asyncpg":
         return _postgresql(parsed)
     raise _unknown_url(f"it begins with {parsed.drivername!r}")

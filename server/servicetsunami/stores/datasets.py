@@ -19,6 +19,7 @@ from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
 _SHOWN_VERSIONS_MAX = 20
+_VERSION_MAX = 2**31 - 1
 
 
 class Datasets:
@@ -157,7 +158,10 @@ class Datasets:
     async def version(self, tenant: str, dataset_id: str, number: int) -> DatasetVersion:
         """One acknowledged version; raises NotFound with those that exist."""
         statement = self._of(tenant, dataset_id).where(DATASET_VERSIONS.c.version == number)
-        row = (await self._connection.execute(statement)).one_or_none()
+        # A number that no column can hold is unknown, too.
+        row = None
+        if number <= _VERSION_MAX:
+            row = (await self._connection.execute(statement)).one_or_none()
         if row is None:
             raise await self._no_version(tenant, dataset_id, f"no version {number}")
         return to_version(row)
@@ -195,6 +199,15 @@ class Datasets:
             owned_by(tenant, DATASETS), DATASETS.c.id == dataset_id
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def was_deleted(self, tenant: str, dataset_id: str) -> bool:
+        """Tell whether there was such a dataset once, and it was deleted."""
+        statement = select(DATASETS.c.id).where(
+            DATASETS.c.tenant == tenant,
+            DATASETS.c.id == dataset_id,
+            DATASETS.c.deleted_at.is_not(None),
+        )
+        return (await self._connection.execute(statement)).one_or_none() is not None
 
     def _of(self, tenant: str, dataset_id: str) -> Select[tuple[object, ...]]:
         return select(DATASET_VERSIONS).where(

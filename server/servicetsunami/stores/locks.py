@@ -34,7 +34,12 @@ class FileLock:
         while True:
             descriptor = _try(path)
             if descriptor is not None:
-                return cls(path, descriptor)
+                try:
+                    return cls(path, descriptor)
+                except OSError:
+                    # On a full disk: what cannot be noted must not stay locked either.
+                    os.close(descriptor)
+                    raise
             if time.monotonic() >= deadline:
                 raise Conflict(
                     f"Another writer held {path.name} for more than {timeout_s:g} s.",

@@ -142,12 +142,14 @@ def test_collecting_touches_only_what_nobody_acknowledged(location: Path) -> Non
     ahead = put(tables / "ahead", pa.table({"id": [1]}))
     put(tables / "ahead", pa.table({"id": [2]}), base=ahead)
     put(tables / "failed", pa.table({"id": [1]}))
+    interrupt(tables / "failed")
     put(tables / "torn", pa.table({"id": [1]}))
     (tables / "torn" / "part-torn.parquet").write_bytes(b"PAR1")
     interrupt(tables / "torn")
     interrupt(tables / "never-started")
     put(tables / "busy", pa.table({"id": [1]}))
     put(tables / "newer", pa.table({"id": [1]}))
+    lock(tables / "newer", timeout_s=0).finish()
     known = {"clean": 0, "ahead": 0, "torn": 0}
 
     with lock(tables / "busy", timeout_s=0):

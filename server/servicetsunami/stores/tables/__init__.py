@@ -27,8 +27,10 @@ Whoever is killed, and when:
 - Both, between the Delta commit and the metadata commit: the same recovery.
 - Anybody after the metadata commit: nothing is left to do.
 
-`collect_orphans` does this for all tables when a server starts. A version number may be skipped by
-a recovery, but is never used twice, so whatever is remembered by (location, version) stays right.
+`collect_orphans` does this for all tables when a server starts. It removes a table only when that
+was deleted, or when its lock says that its first write broke off: other tables that the metadata
+does not know may be another database's. A version number may be skipped by a recovery, but is
+never used twice, so whatever is remembered by (location, version) stays right.
 
 `snapshot`, `history`, `lock` and `recover` are for the server and import no pyarrow; `write`
 needs it and belongs in a child process.

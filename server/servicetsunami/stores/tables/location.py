@@ -4,12 +4,20 @@ from pathlib import Path
 
 from servicetsunami.errors import ConfigurationError
 
+_UNUSABLE = frozenset("%[]^|\\")
+"""delta-rs reads these in a path as parts of an address: it fails, or looks elsewhere."""
+
 
 def tables_dir(data_dir: Path, tenant: str) -> Path:
-    """The directory of all of a tenant's tables; raises ConfigurationError for a path with `%`."""
-    if "%" in str(data_dir):
+    """The directory of all of a tenant's tables.
+
+    Raises ConfigurationError for a path with a character that Delta tables cannot have there.
+    """
+    unusable = sorted(_UNUSABLE.intersection(str(data_dir)))
+    if unusable:
         raise ConfigurationError(
-            f"The data directory {data_dir} has a % in its path, which Delta tables cannot have.",
+            f"The data directory {data_dir} has a {unusable[0]} in its path, which Delta tables "
+            "cannot have.",
             "Set SERVICETSUNAMI_DATA_DIR to another directory.",
         )
     return data_dir / "tenants" / tenant / "tables"

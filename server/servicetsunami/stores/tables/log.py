@@ -91,7 +91,7 @@ def missing_version(location: Path, version: int) -> NotFound:
     there = versions(location)
     if not there:
         return NotFound(
-            "The files of this dataset are gone.", "Ingest it again, or delete the dataset."
+            "The files of this dataset are gone.", "Delete the dataset, then ingest it again."
         )
     return NotFound(
         f"Version {version} of this dataset can no longer be read.",

@@ -16,12 +16,17 @@ _ROLLED_BACK_TO = "servicetsunami.rolledBackTo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What a collection did; `in_use` names the tables that another process was writing."""
+    """What a collection did.
+
+    `in_use` names the tables that another process was writing, `unknown` those that were finished
+    and that this metadata has never heard of: they belong to another one, and stay.
+    """
 
     tables_removed: tuple[str, ...] = ()
     tables_rolled_back: tuple[str, ...] = ()
     files_removed: int = 0
     in_use: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def recover(location: Path, held: FileLock, *, base_version: int | None) -> int:
@@ -106,43 +111,55 @@ def collect_orphans(
     known: Mapping[str, int],
     *,
     acknowledged_version: Callable[[str], int | None],
+    was_deleted: Callable[[str], bool] = lambda _: False,
 ) -> Collected:
     """Undo, in all tables of a tenant, what was never acknowledged: for the start of a server.
 
     `known` has the acknowledged version by dataset id, as read before; `acknowledged_version` is
     asked again, under the table's lock, before anything is touched, because another process may
-    have created or changed the table meanwhile. It is called in this thread.
+    have created or changed the table meanwhile. Both functions are called in this thread.
+
+    A table goes only when there is proof that nobody was promised it: it was deleted, or its
+    first write did not finish. Whoever is started with the wrong metadata loses nothing.
     """
-    removed, rolled_back, in_use, files_removed = [], [], [], 0
-    for dataset_id in sorted(_ids(tables_dir)):
+    done: dict[str, list[str]] = {"removed": [], "rolled_back": [], "in_use": [], "unknown": []}
+    files_removed = 0
+    for dataset_id in sorted(_ids(tables_dir, known)):
         location = tables_dir / dataset_id
         if dataset_id in known and _is_clean(location, known[dataset_id]):
             continue
         try:
             held = lock(location, timeout_s=0)
         except Conflict:
-            in_use.append(dataset_id)
+            done["in_use"].append(dataset_id)
             continue
         with held:
             version = acknowledged_version(dataset_id)
-            if version is None:
-                _remove(location, held)
-                removed.append(dataset_id)
-            else:
+            if version is not None:
                 files_removed += recover(location, held, base_version=version)
-                rolled_back.append(dataset_id)
+                done["rolled_back"].append(dataset_id)
+            elif _is_unfinished(location, held) or was_deleted(dataset_id):
+                _remove(location, held)
+                done["removed"].append(dataset_id)
+            else:
+                done["unknown"].append(dataset_id)
     return Collected(
-        tables_removed=tuple(removed),
-        tables_rolled_back=tuple(rolled_back),
+        tables_removed=tuple(done["removed"]),
+        tables_rolled_back=tuple(done["rolled_back"]),
         files_removed=files_removed,
-        in_use=tuple(in_use),
+        in_use=tuple(done["in_use"]),
+        unknown=tuple(done["unknown"]),
     )
 
 
-def _ids(tables_dir: Path) -> set[str]:
-    if not tables_dir.is_dir():
-        return set()
-    return {each.name.split(".")[0] for each in tables_dir.iterdir()}
+def _ids(tables_dir: Path, known: Mapping[str, int]) -> set[str]:
+    """The tables that are known, or have a lock: whatever else lies there is not ours."""
+    return {*known, *(each.stem for each in tables_dir.glob("*.lock"))}
+
+
+def _is_unfinished(location: Path, held: FileLock) -> bool:
+    """Tell whether the very first write of a table broke off."""
+    return held.was_interrupted and (log.latest_version(location) or 0) == 0
 
 
 def _is_clean(location: Path, acknowledged: int) -> bool:
