@@ -1,0 +1,1 @@
+"""What computes here: SQL in sandboxed children, and the reading of files."""

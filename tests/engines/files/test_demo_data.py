@@ -1,6 +1,5 @@
 """The data of the demo: every type right, nothing rejected."""
 
-
 import pytest
 
 from servicetsunami.cli.demo_data import data_folder

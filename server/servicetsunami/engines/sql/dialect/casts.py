@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from servicetsunami.engines.sql.dialect import moments
 from servicetsunami.engines.sql.dialect.coercion import (
     INTEGRAL,
     NESTED,
@@ -48,10 +49,27 @@ _TO_TEXT: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.BINARY: "decode({0})",
     }
 )
-_USES: Final = 6
+_USES: Final = 3
+
+
+def _known_moment(expr: Expr, target: SqlType) -> Expr | None:
+    """Read literal text at once; what is not understood is left to the macros."""
+    text = expr.constant.value if expr.constant is not None else None
+    if not isinstance(text, str):
+        return None
+    if target.kind is Kind.DATE:
+        day = moments.day(text)
+        return None if day is None else Expr(f"DATE '{day}'", target, expr.name, expr.constant)
+    moment = moments.moment(text) if target.kind is Kind.TIMESTAMP else None
+    if moment is None:
+        return None
+    return Expr(f"TIMESTAMPTZ '{moment.isoformat(sep=' ')}'", target, expr.name, expr.constant)
 
 
 def _from_text(expr: Expr, target: SqlType) -> Expr:
+    known = _known_moment(expr, target)
+    if known is not None:
+        return known
     template = _FROM_TEXT.get(target.kind)
     if template is None:
         raise mismatch(f"A string cannot be cast to {target}")

@@ -74,5 +74,7 @@ def _check(node: dict[str, object]) -> None:
         name = str(node.get("table_name"))
         if not _RELATION.fullmatch(name) or node.get("schema_name") or node.get("catalog_name"):
             raise _refused(f"it reads {name}")
-    if "column_name_alias" in node and node.get("type") not in _FROM:
-        raise _refused(f"it reads from {node.get('type')}")
+    parts = ("left", "right") if node.get("type") == "JOIN" else ("from_table",)
+    for source in map(node.get, parts):
+        if isinstance(source, dict) and source.get("type") not in _FROM:
+            raise _refused(f"it reads from {source.get('type')}")

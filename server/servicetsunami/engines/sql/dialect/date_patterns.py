@@ -18,6 +18,7 @@ MACROS: Final = (
     "s_two(n) AS lpad(CAST(n AS VARCHAR), 2, '0')",
     "s_year4(t) AS CASE WHEN year(t) BETWEEN 0 AND 9999 THEN lpad(CAST(year(t) AS VARCHAR), 4, '0')"
     " ELSE CAST(s_fail('UNSUPPORTED] A year outside 0 to 9999.') AS VARCHAR) END",
+    "s_micros(t) AS lpad(CAST((epoch_us(t) % 1000000 + 1000000) % 1000000 AS VARCHAR), 6, '0')",
     "s_hour12(t) AS (hour(t) + 11) % 12 + 1",
     "s_month_number(s) AS list_position(['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug',"
     " 'sep', 'oct', 'nov', 'dec'], lower(left(s, 3)))",
@@ -166,7 +167,7 @@ def written(wall: Expr, pattern: str, shown: str) -> Expr:
             parts.append(fill(f"({_WRITE[piece.text]})", STRING, [wall]))
         elif set(piece.text) == {"S"} and len(piece.text) <= 9:
             size = len(piece.text)
-            sql = f"left(lpad(CAST(epoch_us({{0}}) % 1000000 AS VARCHAR), 6, '0') || '000', {size})"
+            sql = f"left(s_micros({{0}}) || '000', {size})"
             parts.append(fill(sql, STRING, [wall]))
         else:
             raise _unknown(piece.text)

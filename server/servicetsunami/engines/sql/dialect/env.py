@@ -76,7 +76,6 @@ class Shared:
     """What all of one translation shares: fresh names, the tables' columns, and the depth."""
 
     columns: Mapping[str, Sequence[Column]]
-    views: Mapping[int, tuple[str, tuple[str, ...]]]
     parameters: Mapping[str, object]
     expression: Callable[["Env", exp.Expression], Expr]
     query: Callable[["Env", exp.Expression], Query]

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Flag, auto
-from itertools import count
 from typing import Final
 
 from servicetsunami.engines.sql.types import SqlType
@@ -52,8 +51,8 @@ class Expr:
 
 
 _HOLE = re.compile(r"\{(\d+)\}")
+_PARAMETER: Final = re.compile(r"\bx(\d+)\b")
 _WEIGHT_MAX: Final = 120
-_fresh = count(1)
 
 
 def fill(
@@ -89,7 +88,8 @@ def _bound(args: Sequence[Expr], which: set[int]) -> tuple[list[str], Callable[[
     """
     if not which:
         return [arg.sql for arg in args], lambda sql: sql
-    parameter = f"x{next(_fresh)}"
+    used = [int(found) for arg in args for found in _PARAMETER.findall(arg.sql)]
+    parameter = f"x{max(used, default=0) + 1}"
     texts = [f"{parameter}.a{n}" if n in which else arg.sql for n, arg in enumerate(args)]
     fields = ", ".join(f"a{n} := {args[n].sql}" for n in sorted(which))
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import duckdb
 
+from servicetsunami.engines.sql.dialect.problems import refused
 from servicetsunami.engines.sql.dialect.statement import Statement
 from servicetsunami.errors import InvalidInput, LimitExceeded, ServerError, SqlFailed
 
@@ -31,11 +32,11 @@ _MESSAGES: Final = (
     _Known(r"[Dd]ivision by zero", "DIVIDE_BY_ZERO", _DIVISION),
     _Known(r"can't be cast because the value is out of range", "CAST_OVERFLOW", _CAST),
     _Known(r"Could not cast value .* to DECIMAL", "NUMERIC_VALUE_OUT_OF_RANGE", _CAST),
+    _Known(r"field value out of range|Date out of range", "DATETIME_FIELD_OUT_OF_BOUNDS", _CAST),
     _Known(
         r"Overflow|out of range|Out of Range", "ARITHMETIC_OVERFLOW", "Cast to a larger type first."
     ),
     _Known(r"Could not convert string|invalid (date|timestamp) field", "CAST_INVALID_INPUT", _CAST),
-    _Known(r"field value out of range|Date out of range", "DATETIME_FIELD_OUT_OF_BOUNDS", _CAST),
     _Known(r"Map keys must be unique", "DUPLICATED_MAP_KEY", "Give each key once."),
     _Known(r"Map keys can not be NULL", "NULL_MAP_KEY", "Filter NULL keys out first."),
     _Known(
@@ -79,6 +80,8 @@ def explain_failure(error: duckdb.Error, statement: Statement) -> ServerError:
             "Filter or aggregate earlier, or read fewer columns.",
         )
     own = _OWN.search(text.split("\n\nLINE", maxsplit=1)[0])
+    if own is not None and own[1] == "UNSUPPORTED":
+        return refused(own[2].strip().rstrip("."), "Use values in the range that it takes.")
     if own is not None:
         return SqlFailed(f"[{own[1]}] {own[2].strip()[:300]}", _next_step(own[1]))
     for known in _MESSAGES:

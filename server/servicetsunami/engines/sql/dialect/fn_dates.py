@@ -45,12 +45,14 @@ MACROS: Final = (
     " epoch_us(date_trunc('month', b))) / (31 * 86400000000.0) END",
     "s_next_day(d, n) AS CAST(d + CAST((n - isodow(d) + 6) % 7 + 1 AS INTEGER) AS DATE)",
     "s_floor_div(a, b) AS a // b - CASE WHEN a % b <> 0 AND (a < 0) <> (b < 0) THEN 1 ELSE 0 END",
-    # Whole months from a to b: the last day of a month does not count as its end here.
-    "s_raw_months(a, b) AS (year(b) - year(a)) * 12 + month(b) - month(a)",
-    "s_rest(t) AS epoch_us(t) - epoch_us(date_trunc('month', t))",
-    "s_whole_months(a, b) AS s_raw_months(a, b) + CASE"
-    " WHEN s_raw_months(a, b) > 0 AND s_rest(b) < s_rest(a) THEN -1"
-    " WHEN s_raw_months(a, b) < 0 AND s_rest(b) > s_rest(a) THEN 1 ELSE 0 END",
+    # Whole months from a to b as Java counts them: an earlier time of day takes a day off first,
+    # and the last day of a month does not count as its end.
+    "s_clock(t) AS epoch_us(t) - epoch_us(date_trunc('day', t))",
+    "s_until(a, b) AS CAST(b AS DATE) + CASE"
+    " WHEN CAST(b AS DATE) > CAST(a AS DATE) AND s_clock(b) < s_clock(a) THEN -1"
+    " WHEN CAST(b AS DATE) < CAST(a AS DATE) AND s_clock(b) > s_clock(a) THEN 1 ELSE 0 END",
+    "s_packed(d) AS (year(d) * 12 + month(d)) * 32 + day(d)",
+    "s_whole_months(a, b) AS (s_packed(s_until(a, b)) - s_packed(CAST(a AS DATE))) // 32",
     "s_make_timestamp(y, mo, d, h, mi, s) AS"
     " CAST(make_date(CAST(y AS BIGINT), CAST(mo AS BIGINT), CAST(d AS BIGINT)) AS TIMESTAMP)"
     " + to_microseconds(CASE WHEN h BETWEEN 0 AND 23 AND mi BETWEEN 0 AND 59 AND s BETWEEN 0 AND 60"

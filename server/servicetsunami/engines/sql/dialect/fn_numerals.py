@@ -27,7 +27,12 @@ def _format_number(call: Call) -> Expr:
         raise refused("format_number with a pattern", "Give the number of places, 0 to 15.")
     if value.type.kind in {Kind.DOUBLE, Kind.FLOAT, Kind.STRING, Kind.VOID}:
         number = typed(value, DOUBLE, call)
-        return fill(f"format('{{:,.{places}f}}', {{0}})", STRING, [number], name=call.shown)
+        sql = (
+            "CASE WHEN isnan({0}) THEN 'NaN' WHEN isinf({0}) THEN"
+            " CASE WHEN {0} > 0 THEN '∞' ELSE '-∞' END"
+            f" ELSE format('{{:,.{places}f}}', {{0}}) END"
+        )
+        return fill(sql, STRING, [number], name=call.shown)
     if is_integral(value.type):
         value = cast(value, decimal(20, 0))
     if value.type.kind is not Kind.DECIMAL:
@@ -72,7 +77,9 @@ def _formatted(found: re.Match[str], value: Expr) -> Expr:
         text = fill("coalesce({0}, 'null')", STRING, [cast(value, STRING)])
     elif kind == "f" and value.type.kind in {Kind.DOUBLE, Kind.FLOAT} and not set(flags) - {"-"}:
         rounded = cast(value, decimal(38, int(found["places"] or 6)))
-        text = cast(rounded, STRING)
+        # Java cuts the word null to the places as well.
+        missing = literals.text("null"[: int(found["places"] or 6)])
+        text = fill("coalesce({0}, {1})", STRING, [cast(rounded, STRING), missing])
     else:
         raise refused(f"The format {found[0]} for {value.type}", "Use %s, %d or %.2f.")
     if not width:

@@ -55,15 +55,16 @@ def parsed(value: Expr, pattern: Expr) -> Expr:
         f" {minute} || ':' || {second} ||"
         f" '.' || rpad(left({found.value('f', '0')}, 6), 6, '0')"
     )
-    wall = fill(f"CAST(coalesce({text}, 'x') AS TIMESTAMP)", TIMESTAMP_NTZ, [groups], uses=1)
-    zone = fill(found.value("z", "UTC"), STRING, [groups])
-    moment = fill("s_at_zone({0}, {1})", TIMESTAMP, [wall, zone], uses=4)
-    return fill(
+    # A text that does not match is replaced by a message, which the cast then shows.
+    checked = fill(
         "CASE WHEN {0} IS NULL THEN NULL WHEN NOT regexp_matches({0}, {1})"
-        " THEN CAST(s_unparsed({0}, {2}) AS TIMESTAMPTZ) ELSE {3} END",
-        TIMESTAMP,
-        [value, literals.text(found.regexp), literals.text(shape), moment],
+        f" THEN s_unparsed({{0}}, {{2}}) ELSE coalesce({text.replace('{0}', '{3}')}, 'x') END",
+        STRING,
+        [value, literals.text(found.regexp), literals.text(shape), groups],
     )
+    wall = fill("CAST({0} AS TIMESTAMP)", TIMESTAMP_NTZ, [checked])
+    zone = fill(found.value("z", "UTC"), STRING, [groups])
+    return fill("s_at_zone({0}, {1})", TIMESTAMP, [wall, zone], uses=4)
 
 
 def _hour(parts: tuple[str, ...]) -> str:
@@ -110,7 +111,8 @@ def _unix_timestamp(call: Call) -> Expr:
         moment = parsed(value, pattern)
     else:
         moment = typed(value, TIMESTAMP, call)
-    return fill("s_seconds({0})", BIGINT, [moment], name=shown, uses=2)
+    # Towards zero, unlike unix_seconds.
+    return fill("(epoch_us({0}) // 1000000)", BIGINT, [moment], name=shown)
 
 
 def _from_unixtime(call: Call) -> Expr:

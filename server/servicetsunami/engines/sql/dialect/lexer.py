@@ -177,6 +177,22 @@ def _is_version(tokens: Sequence[Token], index: int) -> bool:
     return re.fullmatch(r"[vV]\d+", tokens[index + 1].text) is not None
 
 
+def first_word(sql: str) -> str:
+    """Give the first word of a text in upper case, whatever comments or brackets come before."""
+    try:
+        tokens = _DIALECT.tokenize(sql)
+    except TokenError as error:
+        raise _unreadable(error) from None
+    return next((t.text.upper() for t in tokens if t.token_type is not TokenType.L_PAREN), "")
+
+
+def _unreadable(error: TokenError) -> InvalidInput:
+    return InvalidInput(
+        f"[PARSE_SYNTAX_ERROR] The statement cannot be read: {str(error)[:200]}",
+        "Check quotes and comments.",
+    )
+
+
 def parse(sql: str) -> list[exp.Expression]:
     """Read the statements of a text.
 
@@ -192,10 +208,7 @@ def parse(sql: str) -> list[exp.Expression]:
             raise refused("This pipe operator", "Write the query with SELECT.") from None
         raise _syntax_error(error) from None
     except TokenError as error:
-        raise InvalidInput(
-            f"[PARSE_SYNTAX_ERROR] The statement cannot be read: {str(error)[:200]}",
-            "Check quotes and comments.",
-        ) from None
+        raise _unreadable(error) from None
     except RecursionError:
         raise refused("A statement nested this deep", "Simplify the statement.") from None
     except _BROKEN:

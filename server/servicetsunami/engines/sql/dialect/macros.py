@@ -32,12 +32,12 @@ _CASTS: Final = (
     "s_truth(s) AS CASE WHEN lower(trim(s, s_blanks())) IN ('t', 'true', 'y', 'yes', '1') THEN true"
     " WHEN lower(trim(s, s_blanks())) IN ('f', 'false', 'n', 'no', '0') THEN false"
     " WHEN s IS NULL THEN NULL ELSE CAST(s_malformed(s, 'BOOLEAN') AS BOOLEAN) END",
-    "s_date(s) AS CAST(CASE WHEN regexp_full_match(trim(s, s_blanks()),"
-    " '[0-9]{4,7}(-[0-9]{1,2}(-[0-9]{1,2}([ T].*)?)?)?')"
-    " THEN regexp_extract(trim(s, s_blanks()), '^[0-9]+') || '-' ||"
-    " coalesce(nullif(regexp_extract(s, '[0-9]+-([0-9]+)', 1), ''), '1') || '-' ||"
-    " coalesce(nullif(regexp_extract(s, '[0-9]+-[0-9]+-([0-9]+)', 1), ''), '1')"
-    " WHEN s IS NULL THEN NULL ELSE s_malformed(s, 'DATE') END AS DATE)",
+    "s_ymd(s) AS regexp_extract(s, '^([0-9]{4,7})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T].*)?)?)?$',"
+    " ['y', 'm', 'd'])",
+    "s_date(s) AS list_transform([struct_pack(s := s, p := s_ymd(trim(s, s_blanks())))], lambda v:"
+    " CAST(CASE WHEN v.s IS NULL THEN NULL WHEN v.p.y = '' THEN s_malformed(v.s, 'DATE') ELSE"
+    " v.p.y || '-' || coalesce(nullif(v.p.m, ''), '1') || '-' || coalesce(nullif(v.p.d, ''), '1')"
+    " END AS DATE))[1]",
 )
 _CLOCK: Final = (
     r"^([0-9]{4,6}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?)"
@@ -47,7 +47,9 @@ _CLOCK: Final = (
 _TIMES: Final = (
     f"s_parts(s) AS regexp_extract(trim(s, s_blanks()), '{_CLOCK}',"
     " ['d', 'h', 'm', 's', 'f', 'z'])",
-    "s_wall(p) AS CAST(CAST(s_date(p.d) AS VARCHAR) || ' ' || lpad(p.h, 2, '0') || ':' ||"
+    "s_day(d) AS CAST(d || CASE WHEN NOT contains(d, '-') THEN '-1-1'"
+    " WHEN regexp_full_match(d, '[0-9]+-[0-9]+') THEN '-1' ELSE '' END AS DATE)",
+    "s_wall(p) AS CAST(CAST(s_day(p.d) AS VARCHAR) || ' ' || lpad(p.h, 2, '0') || ':' ||"
     " lpad(p.m, 2, '0') || ':' || lpad(p.s, 2, '0') || '.' || rpad(left(p.f, 6), 6, '0')"
     " AS TIMESTAMP)",
     # A fixed offset such as +02:00 in seconds.
@@ -67,11 +69,14 @@ _TIMES: Final = (
     " WHEN regexp_matches(z, '[+-][0-9]') THEN timezone('UTC', t) + to_seconds(s_offset(z))"
     " WHEN z LIKE '%/%' THEN timezone(s_region(z), t)"
     " ELSE CAST(s_fail('INVALID_TIMEZONE] ' || z || ' is no time zone.') AS TIMESTAMP) END",
-    "s_timestamp(s) AS CASE WHEN s IS NULL THEN NULL WHEN s_parts(s).d = ''"
-    " THEN CAST(s_malformed(s, 'TIMESTAMP') AS TIMESTAMPTZ)"
-    " ELSE s_at_zone(s_wall(s_parts(s)), s_parts(s).z) END",
-    "s_timestamp_ntz(s) AS CASE WHEN s IS NULL THEN NULL WHEN s_parts(s).d = ''"
-    " THEN CAST(s_malformed(s, 'TIMESTAMP_NTZ') AS TIMESTAMP) ELSE s_wall(s_parts(s)) END",
+    # The parts are bound to lambda parameters: written out, the text would grow a hundredfold.
+    "s_timestamp(s) AS list_transform([struct_pack(s := s, p := s_parts(s))], lambda v:"
+    " CASE WHEN v.s IS NULL THEN NULL WHEN v.p.d = ''"
+    " THEN CAST(s_malformed(v.s, 'TIMESTAMP') AS TIMESTAMPTZ) ELSE"
+    " list_transform([s_wall(v.p)], lambda w: s_at_zone(w, v.p.z))[1] END)[1]",
+    "s_timestamp_ntz(s) AS list_transform([struct_pack(s := s, p := s_parts(s))], lambda v:"
+    " CASE WHEN v.s IS NULL THEN NULL WHEN v.p.d = ''"
+    " THEN CAST(s_malformed(v.s, 'TIMESTAMP_NTZ') AS TIMESTAMP) ELSE s_wall(v.p) END)[1]",
     "s_seconds(t) AS (epoch_us(t) - ((epoch_us(t) % 1000000) + 1000000) % 1000000) // 1000000",
 )
 _TEXTS: Final = (

@@ -45,6 +45,8 @@ def _pivot(env: Env, relation: Relation, pivot: exp.Expression) -> Relation:
     fields = pivot.args["fields"]
     if len(fields) != 1 or not isinstance(fields[0], exp.In):
         raise refused("A PIVOT with several FOR clauses", "Pivot by one list of columns.")
+    if not fields[0].expressions:
+        raise refused("A PIVOT over values that are not listed", "List them: IN ('a', 'b').")
     keys = [inside.compile(part) for part in _parts(fields[0].this)]
     aggregates = [_aliased(item) for item in pivot.expressions]
     used = {key.sql for key in keys}
@@ -58,6 +60,8 @@ def _pivot(env: Env, relation: Relation, pivot: exp.Expression) -> Relation:
     for value in fields[0].expressions:
         node, value_name = _aliased(value)
         cells = [inside.compile(part) for part in _parts(node)]
+        if any(cell.constant is None for cell in cells):
+            raise refused("A PIVOT over a value that is not a literal", "Write the value out.")
         test = _matches(keys, cells)
         label = value_name or "_".join(cell.name for cell in cells)
         for aggregate, name in aggregates:

@@ -11,6 +11,7 @@ from typing import Final
 from sqlglot import exp
 
 from servicetsunami.engines.sql.dialect.problems import refused
+from servicetsunami.errors import InvalidInput
 
 _PAIR: Final = "this expression"
 _QUERY: Final = "with_ order limit offset sort"
@@ -84,6 +85,10 @@ _SHAPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 def check(tree: exp.Expression) -> None:
     """Refuse the first node, or part of a node, that is not on the list."""
     for node in tree.walk():
+        if isinstance(node, exp.Select) and not node.expressions:
+            raise InvalidInput(
+                "[PARSE_SYNTAX_ERROR] SELECT has no columns.", "Name some, or use *."
+            )
         name = type(node).__name__
         known = _SHAPES.get(name)
         if known is None:

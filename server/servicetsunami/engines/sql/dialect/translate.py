@@ -50,9 +50,7 @@ def compile_query(
     parameters: Mapping[str, object],
 ) -> Translation:
     """Compile the query of a statement whose tables were bound to views."""
-    shared = Shared(
-        columns=columns, views={}, parameters=parameters, expression=expression, query=query
-    )
+    shared = Shared(columns=columns, parameters=parameters, expression=expression, query=query)
     try:
         found = Env(shared).query(tree)
     except RecursionError:

@@ -1,0 +1,1 @@
+"""The bridge from Databricks SQL to DuckDB, judged by Apache Spark itself."""
