@@ -68,6 +68,8 @@ def _forbidden(verb: str) -> SqlRefused:
 
 
 def _query(source: _Source, tree: exp.Expression, kind: StatementKind) -> Statement:
+    for hint in list(tree.find_all(exp.Hint)):
+        hint.pop()
     shapes.check(tree)
     _check_functions(tree)
     tables = _Tables(source)
@@ -111,7 +113,7 @@ class _Tables:
                 yield cte.this, inner
                 shadowed = shadowed | {name}
         for child in node.iter_expressions():
-            if child is not clause and not isinstance(child, exp.Hint):
+            if child is not clause:
                 yield child, shadowed
 
     def _table(self, node: exp.Table, shadowed: frozenset[str]) -> None:

@@ -38,7 +38,7 @@ def test_nothing_is_answered_differently_in_silence(
     assert wrong == {}
 
 
-@pytest.mark.parametrize(("corpus", "share"), [(SHARED.stem, 0.95), (ORACLE.stem, 0.95)], ids=str)
+@pytest.mark.parametrize(("corpus", "share"), [(SHARED.stem, 0.95), (ORACLE.stem, 0.93)], ids=str)
 def test_nearly_everything_is_answered(bridge: Bridge, corpus: str, share: float) -> None:
     cases = CORPORA[corpus]["cases"][:: 1 if corpus == SHARED.stem else 9]
     counts = Counter(bridge.judge(case)[0] for case in cases)

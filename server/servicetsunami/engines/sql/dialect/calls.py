@@ -53,6 +53,9 @@ def invoke(found: Call) -> Expr:
         return exists(found.env, found.nodes[0])
     function.check(found)
     _check_clauses(found, function.kind)
+    if function.kind == "aggregate" and found.env.in_having:
+        # What stands in an aggregate is a column before it is an alias.
+        found = replace(found, env=replace(found.env, aliases_first=False))
     return function.build(found)
 
 
@@ -152,6 +155,8 @@ NODES: Final[Mapping[type[exp.Expression], Callable[[Env, exp.Expression], Expr]
             exp.Overlay: _as("overlay", "this", "expression", "from_", "for_"),
             exp.CurrentDate: _current("current_date"),
             exp.CurrentTimestamp: _current("current_timestamp"),
+            exp.BitwiseLeftShift: _as("shiftleft", "this", "expression"),
+            exp.BitwiseRightShift: _as("shiftright", "this", "expression"),
             exp.JSONExtract: json_paths.colon,
             exp.Lambda: _stray,
             exp.Distinct: _stray,

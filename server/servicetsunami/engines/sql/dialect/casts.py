@@ -7,6 +7,7 @@ from typing import Final
 from servicetsunami.engines.sql.dialect import moments
 from servicetsunami.engines.sql.dialect.coercion import (
     INTEGRAL,
+    INTERVALS,
     NESTED,
     TEMPORAL,
     is_integral,
@@ -72,7 +73,7 @@ def _from_text(expr: Expr, target: SqlType) -> Expr:
         return known
     template = _FROM_TEXT.get(target.kind)
     if template is None:
-        raise mismatch(f"A string cannot be cast to {target}")
+        raise _impossible(STRING, target)
     text = template % render_duckdb(target) if "%s" in template else template
     return fill(text, target, [expr], uses=_USES)
 
@@ -147,6 +148,8 @@ def _to_fraction(expr: Expr, target: SqlType) -> str:
     if target.kind is Kind.DECIMAL and kind in {Kind.DOUBLE, Kind.FLOAT}:
         # Through text, because Databricks rounds the shortest decimal form and not the binary.
         return f"CAST(CAST({{0}} AS VARCHAR) AS {name})"
+    if kind is Kind.DOUBLE and target.kind is Kind.FLOAT:
+        return "s_single({0})"
     if kind is Kind.BOOLEAN and target.kind is Kind.DECIMAL:
         return f"CAST(CAST({{0}} AS INTEGER) AS {name})"
     if kind is Kind.BOOLEAN or is_numeric(expr.type):
@@ -209,6 +212,8 @@ _TARGETS: Final[Mapping[Kind, Callable[[Expr, SqlType], str]]] = MappingProxyTyp
 
 
 def _impossible(source: SqlType, target: SqlType) -> Exception:
+    if {source.kind, target.kind} & INTERVALS:
+        return refused(f"Casting {source} to {target}", "Use INTERVAL '…' or extract().")
     return mismatch(f"{source} cannot be cast to {target}")
 
 
@@ -235,7 +240,11 @@ def cast(expr: Expr, target: SqlType) -> Expr:
 
 
 def _variant_text(expr: Expr) -> Expr:
-    return fill("json_extract_string({0}, '$')", STRING, [expr])
+    sql = (
+        "CASE WHEN json_type({0}) = 'VARCHAR' THEN json_extract_string({0}, '$')"
+        " WHEN json_type({0}) = 'NULL' THEN NULL ELSE s_variant_text({0}) END"
+    )
+    return fill(sql, STRING, [expr], uses=4)
 
 
 def _from_variant(expr: Expr, target: SqlType) -> Expr:
@@ -316,6 +325,8 @@ def implicit(expr: Expr, target: SqlType, what: str) -> Expr:
     )
     if source.kind is Kind.BINARY and target.kind is Kind.STRING:
         raise refused(f"{what} of binary values", "Cast them to STRING.")
+    if not fits and source.kind in INTERVALS:
+        raise refused(f"{what} of an interval", "Take its parts with extract().")
     if not fits:
         raise mismatch(f"{what} needs {target}, not {source}")
     return cast(expr, target)

@@ -1,6 +1,7 @@
 """Which type two types meet in, by the rules of ANSI mode."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
 from typing import Final
@@ -145,3 +146,45 @@ def common_type(kinds: Iterable[SqlType], what: str, *, strict: bool = False) ->
 def types_of(args: Sequence[Expr]) -> list[SqlType]:
     """List the types of expressions."""
     return [arg.type for arg in args]
+
+
+def _tight(left: SqlType, right: SqlType) -> SqlType | None:
+    if left == right or Kind.VOID in {left.kind, right.kind}:
+        return right if left.kind is Kind.VOID else left
+    if is_numeric(left) and is_numeric(right):
+        return _tight_number(left, right)
+    if left.kind in TEMPORAL and right.kind in TEMPORAL:
+        return wider(left, right)
+    return _tight_nested(left, right) if left.kind is right.kind else None
+
+
+def _tight_nested(left: SqlType, right: SqlType) -> SqlType | None:
+    names = [[name.lower() for name in kind.names] for kind in (left, right)]
+    if left.kind not in NESTED or names[0] != names[1]:
+        return None
+    parts = [_tight(a, b) for a, b in zip(left.parts, right.parts, strict=True)]
+    found = tuple(part for part in parts if part is not None)
+    return replace(left, parts=found) if len(found) == len(parts) else None
+
+
+def _tight_number(left: SqlType, right: SqlType) -> SqlType | None:
+    if Kind.DECIMAL not in {left.kind, right.kind}:
+        return _wider_number(left, right)
+    if not {left.kind, right.kind} & set(INTEGRAL):
+        return None
+    found = _wider_decimal(as_decimal(left), as_decimal(right))
+    return found if found in {left, right} else None
+
+
+def tight_type(kinds: Sequence[SqlType], what: str) -> SqlType:
+    """Give the type of several values where Databricks converts only without any loss.
+
+    Raises InvalidInput where the types differ more.
+    """
+    done = kinds[0]
+    for kind in kinds[1:]:
+        found = _tight(done, kind)
+        if found is None:
+            raise mismatch(f"{what} has the types {done} and {kind}, which differ")
+        done = found
+    return done

@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from servicetsunami.engines.sql.dialect import calls, literals, operators, predicates
 from servicetsunami.engines.sql.dialect.casts import cast, try_cast
-from servicetsunami.engines.sql.dialect.coercion import common_type
+from servicetsunami.engines.sql.dialect.coercion import TEMPORAL, common_type, is_integral
 from servicetsunami.engines.sql.dialect.env import Env, access
 from servicetsunami.engines.sql.dialect.expr import Expr, fill
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
-from servicetsunami.engines.sql.types import BOOLEAN, INT, Kind, SqlType, parse_type
+from servicetsunami.engines.sql.types import INT, Kind, SqlType, parse_type
 from servicetsunami.errors import InvalidInput
 
 Compile = Callable[[Env, exp.Expression], Expr]
@@ -54,13 +54,18 @@ def _placeholder(env: Env, node: exp.Expression) -> Expr:
 
 def type_of(node: exp.Expression) -> SqlType:
     """Read a type as it stands in a CAST."""
-    if not isinstance(node, exp.DataType):
+    if not isinstance(node, exp.DataType) or node.is_type(exp.DataType.Type.TIME):
         raise refused(f"The type {node.sql()}", "Use a Databricks SQL type.")
     return parse_type(node.sql(dialect="databricks").lower().replace("timestamp_ltz", "timestamp"))
 
 
+_WORDS: Final = frozenset({"epoch", "now", "today", "tomorrow", "yesterday"})
+
+
 def _cast(env: Env, node: exp.Expression) -> Expr:
     inner, target = node.this, type_of(node.args["to"])
+    if target.kind in TEMPORAL and isinstance(inner, exp.Literal) and inner.name.lower() in _WORDS:
+        raise refused(f"The moment {inner.name!r}", "Use current_date() or current_timestamp().")
     operand = env.compile(inner)
     done = cast(operand, target)
     if isinstance(inner, exp.JSONExtract):
@@ -118,11 +123,11 @@ def _logic(word: str) -> Compile:
 
 
 def _not(env: Env, node: exp.Expression) -> Expr:
-    inner = env.compile(node.this)
-    shown = f"(NOT {inner.name})"
+    done = predicates.negation(env, node)
     if isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
-        shown = inner.name.replace(" IS NULL", " IS NOT NULL")
-    return fill("(NOT {0})", BOOLEAN, [operators.truth(inner, "NOT")], name=shown)
+        shown = done.name.removeprefix("(NOT ").removesuffix(")")
+        return done.named(shown.replace(" IS NULL", " IS NOT NULL"))
+    return done
 
 
 def _neg(env: Env, node: exp.Expression) -> Expr:
@@ -181,7 +186,7 @@ def choice(conditions: list[Expr], values: list[Expr], otherwise: Expr | None) -
     pairs = list(zip(conditions, values, strict=True))
     shown = "CASE " + " ".join(f"WHEN {c.name} THEN {v.name}" for c, v in pairs)
     shown += f" ELSE {otherwise.name} END" if otherwise is not None else " END"
-    flat = [side for c, v in pairs for side in (operators.truth(c, "CASE"), cast(v, kind))]
+    flat = [side for c, v in pairs for side in (operators.condition(c, "CASE"), cast(v, kind))]
     sql = " ".join(f"WHEN {{{2 * n}}} THEN {{{2 * n + 1}}}" for n in range(len(pairs)))
     if otherwise is not None:
         sql += f" ELSE {{{len(flat)}}}"
@@ -195,6 +200,8 @@ def _bracket(env: Env, node: exp.Expression) -> Expr:
     shown = f"{base.name}[{key.name}]"
     if base.type.kind is Kind.ARRAY:
         item = base.type.parts[0]
+        if not is_integral(key.type) and key.type.kind is not Kind.VOID:
+            raise mismatch(f"An array takes whole numbers in brackets, not {key.type}")
         index = key if key.type.kind is Kind.INT else cast(key, INT)
         return fill("s_item({0}, {1})", item, [base, index], name=shown, uses=3)
     if base.type.kind is Kind.MAP:

@@ -107,6 +107,7 @@ class Env:
     ctes: Mapping[str, Cte] = field(default_factory=dict)
     aliases: Mapping[str, Expr] = field(default_factory=dict)
     aliases_first: bool = False
+    in_having: bool = False
     lambdas: Mapping[str, Expr] = field(default_factory=dict)
     windows: Mapping[str, exp.Window] = field(default_factory=dict)
 

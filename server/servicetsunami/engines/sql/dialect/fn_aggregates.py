@@ -10,11 +10,12 @@ from sqlglot import exp
 from servicetsunami.engines.sql.dialect import literals
 from servicetsunami.engines.sql.dialect.aggregation import aggregate, listed_aggregate, shown
 from servicetsunami.engines.sql.dialect.casts import cast
-from servicetsunami.engines.sql.dialect.coercion import is_integral, is_numeric
+from servicetsunami.engines.sql.dialect.coercion import INTERVALS, is_integral, is_numeric
 from servicetsunami.engines.sql.dialect.expr import Expr, Trait, fill
 from servicetsunami.engines.sql.dialect.functions import Call, Function, same, typed
 from servicetsunami.engines.sql.dialect.operators import divide_decimals, truth
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
+from servicetsunami.engines.sql.dialect.sort_keys import is_nested, sort_key
 from servicetsunami.engines.sql.types import (
     BIGINT,
     BOOLEAN,
@@ -64,6 +65,8 @@ def number_of(call: Call) -> Expr:
     arg = call.args[0]
     if arg.type.kind in {Kind.STRING, Kind.VOID}:
         return cast(arg, DOUBLE)
+    if arg.type.kind in INTERVALS:
+        raise refused(f"{call.name} of an interval", "Aggregate its seconds or months.")
     if not is_numeric(arg.type):
         raise mismatch(f"{call.name} needs a number, not {arg.type}")
     return arg
@@ -121,6 +124,9 @@ def _plain(function: str) -> Function:
         arg = call.args[0]
         if arg.type.kind in {Kind.MAP, Kind.VARIANT}:
             raise mismatch(f"{call.name} does not order {arg.type}")
+        if is_nested(arg.type):
+            by_key = replace(call, distinct=False)
+            return aggregate(by_key, f"arg_{function}", [arg, sort_key(arg)], arg.type)
         return aggregate(call, function, [arg], arg.type)
 
     return Function(build, 1, 1, "aggregate")
@@ -178,7 +184,7 @@ def _collect_set(call: Call) -> Expr:
 def _by(function: str) -> Function:
     def build(call: Call) -> Expr:
         value, order = call.args
-        return aggregate(call, function, [value, order], value.type)
+        return aggregate(call, function, [value, sort_key(order)], value.type)
 
     return Function(build, 2, 2, "aggregate")
 
@@ -196,6 +202,8 @@ def _listagg(call: Call) -> Expr:
 
 
 def _grouping(call: Call) -> Expr:
+    if not call.args:
+        raise refused("grouping_id() without columns", "Name the columns of GROUP BY in it.")
     kind = TINYINT if call.name == "grouping" else BIGINT
     listed = ", ".join(arg.sql for arg in call.args)
     function = "grouping" if len(call.args) == 1 else "grouping_id"
@@ -235,7 +243,7 @@ _BASE: Final[Mapping[str, Function]] = {
         "aggregate",
     ),
     "grouping": listed_aggregate(_grouping, 1, 1),
-    "grouping_id": listed_aggregate(_grouping, 1, None),
+    "grouping_id": listed_aggregate(_grouping, 0, None),
 }
 
 

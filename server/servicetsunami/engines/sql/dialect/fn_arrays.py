@@ -7,11 +7,12 @@ from typing import Final
 from sqlglot import exp
 
 from servicetsunami.engines.sql.dialect.casts import cast
-from servicetsunami.engines.sql.dialect.coercion import common_type, is_integral
+from servicetsunami.engines.sql.dialect.coercion import common_type, is_integral, tight_type
 from servicetsunami.engines.sql.dialect.expr import Expr, fill, identifier
 from servicetsunami.engines.sql.dialect.functions import Call, Function, custom, same, typed
 from servicetsunami.engines.sql.dialect.operators import array_of
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
+from servicetsunami.engines.sql.dialect.sort_keys import is_nested, sorted_items
 from servicetsunami.engines.sql.types import (
     BIGINT,
     BOOLEAN,
@@ -84,7 +85,9 @@ def _with_item(template: str, gives: SqlType | None, *, uses: int = 1) -> Functi
         items, item = call.args
         if item.type.kind is Kind.VOID and gives == BOOLEAN:
             raise mismatch(f"{call.name} does not take a NULL without type")
-        kind = common_type((needs_array(items, call), item.type), call.name)
+        kinds = (needs_array(items, call), item.type)
+        widens = gives == BOOLEAN and Kind.STRING not in {kind.kind for kind in kinds}
+        kind = common_type(kinds, call.name) if widens else tight_type(kinds, call.name)
         sides = [cast(items, array(kind)), cast(item, kind)]
         return fill(template, gives or array(kind), sides, name=call.shown, uses=uses)
 
@@ -93,7 +96,7 @@ def _with_item(template: str, gives: SqlType | None, *, uses: int = 1) -> Functi
 
 def _two_arrays(template: str, gives: SqlType | None = None) -> Function:
     def build(call: Call) -> Expr:
-        kind = array(common_type((needs_array(a, call) for a in call.args), call.name))
+        kind = array(tight_type([needs_array(a, call) for a in call.args], call.name))
         sides = [cast(arg, kind) for arg in call.args]
         return fill(template, gives or kind, sides, name=call.shown, uses=3)
 
@@ -102,9 +105,22 @@ def _two_arrays(template: str, gives: SqlType | None = None) -> Function:
 
 def _one_array(template: str, gives: str = "same", *, uses: int = 1) -> Function:
     def build(call: Call) -> Expr:
+        if call.args[0].type.kind is Kind.VOID and gives == "int":
+            return cast(call.args[0], INT).named(call.shown)
         item = needs_array(call.args[0], call)
         kind = {"same": call.args[0].type, "item": item, "int": INT}[gives]
         return fill(template, kind, call.args, name=call.shown, uses=uses)
+
+    return custom(build, 1, 1)
+
+
+def _extreme(template: str, place: int) -> Function:
+    def build(call: Call) -> Expr:
+        item = needs_array(call.args[0], call)
+        if not is_nested(item):
+            return fill(template, item, call.args, name=call.shown)
+        there = fill("list_filter({0}, lambda v: v IS NOT NULL)", call.args[0].type, call.args)
+        return fill(f"list_extract({{0}}, {place})", item, [sorted_items(there)], name=call.shown)
 
     return custom(build, 1, 1)
 
@@ -122,7 +138,12 @@ def _size(call: Call) -> Expr:
 def _element_at(call: Call) -> Expr:
     base, key = call.args
     if base.type.kind is Kind.MAP:
-        wanted = cast(key, base.type.parts[0])
+        kind = tight_type((base.type.parts[0], key.type), call.name)
+        if kind != base.type.parts[0]:
+            raise refused(
+                f"{call.name} by a key of a wider type", f"Cast it to {base.type.parts[0]}."
+            )
+        wanted = cast(key, kind)
         return fill("{0}[{1}]", base.type.parts[1], [base, wanted], name=call.shown)
     item = needs_array(base, call)
     if not is_integral(key.type):
@@ -152,9 +173,9 @@ def _sort_array(call: Call) -> Expr:
         raise refused("sort_array of NULL without a type", "Cast NULL to an array type.")
     needs_array(call.args[0], call)
     ascending = call.constant(1, "direction") if len(call.args) == 2 else True
-    order = "'ASC', 'NULLS FIRST'" if ascending else "'DESC', 'NULLS LAST'"
     shown = f"sort_array({call.args[0].name}, {str(ascending).lower()})"
-    return fill(f"list_sort({{0}}, {order})", call.args[0].type, call.args[:1], name=shown)
+    done = sorted_items(call.args[0], descending=not ascending, nulls_first=bool(ascending))
+    return done.named(shown)
 
 
 def _join(call: Call) -> Expr:
@@ -172,7 +193,7 @@ def _join(call: Call) -> Expr:
 def _append(template: str) -> Function:
     def build(call: Call) -> Expr:
         items, item = call.args
-        kind = common_type((needs_array(items, call), item.type), call.name)
+        kind = tight_type((needs_array(items, call), item.type), call.name)
         sides = [cast(items, array(kind)), cast(item, kind)]
         sql = f"CASE WHEN {{0}} IS NULL THEN NULL ELSE {template} END"
         return fill(sql, array(kind), sides, name=call.shown)
@@ -182,6 +203,8 @@ def _append(template: str) -> Function:
 
 def _repeat(call: Call) -> Expr:
     item, count = call.args[0], typed(call.args[1], INT, call)
+    if call.args[1].type.kind is Kind.STRING:
+        raise mismatch("array_repeat needs a whole number of times, not a string")
     if item.type.kind is Kind.VOID:
         raise refused("array_repeat of NULL without a type", "Write CAST(NULL AS STRING).")
     sql = "list_resize(list_slice([{0}], 1, 0), s_positive({1}), {0})"
@@ -194,6 +217,8 @@ def _zip(call: Call) -> Expr:
         str(node.name) if isinstance(node, exp.Column) else str(n)
         for n, node in enumerate(call.nodes)
     )
+    if len({name.lower() for name in names}) < len(names):
+        raise refused("arrays_zip of one column twice", "Give the second another name first.")
     holes = ", ".join(f"{{{n}}}" for n in range(len(items)))
     fields = ", ".join(
         f"{identifier(name)} := struct_extract_at(v, {n})" for n, name in enumerate(names, 1)
@@ -222,11 +247,17 @@ def _sequence(call: Call) -> Expr:
     return cast(done, array(kind)).named(call.shown)
 
 
+_DAY_US: Final = 86_400_000_000
+
+
 def _time_sequence(call: Call, kind: SqlType) -> Expr:
     step = call.args[2] if len(call.args) == 3 else None
     count = step.constant.value if step is not None and step.constant is not None else None
     if step is not None and not isinstance(count, int):
         raise refused("sequence of times with a computed step", "Write the step as INTERVAL.")
+    timed = step is not None and step.type.kind is Kind.DAY_TIME
+    if kind == DATE and timed and isinstance(count, int) and count % _DAY_US:
+        raise mismatch("A sequence of dates needs a step of whole days or months")
     sides = [cast(call.args[0], kind), cast(call.args[1], kind)]
     if step is None:
         if kind != DATE:
@@ -269,8 +300,8 @@ _BASE: Final[Mapping[str, Function]] = {
     "array_intersect": _two_arrays("s_intersect({0}, {1})"),
     "array_except": _two_arrays("s_except({0}, {1})"),
     "arrays_overlap": _two_arrays("s_overlap({0}, {1})", BOOLEAN),
-    "array_max": _one_array("list_max({0})", "item"),
-    "array_min": _one_array("list_min({0})", "item"),
+    "array_max": _extreme("list_max({0})", -1),
+    "array_min": _extreme("list_min({0})", 1),
     "array_join": custom(_join, 2, 3),
     "array_repeat": custom(_repeat, 2, 2),
     "arrays_zip": custom(_zip, 1, None),

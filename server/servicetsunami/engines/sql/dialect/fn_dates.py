@@ -227,6 +227,13 @@ def _months_between(call: Call) -> Expr:
     )
 
 
+def _unix_date(call: Call) -> Expr:
+    if call.args[0].type.kind is Kind.STRING:
+        raise mismatch("unix_date needs a date, not a string")
+    days = _day(call.args[0], call)
+    return fill("CAST({0} - DATE '1970-01-01' AS INTEGER)", INT, [days], name=call.shown)
+
+
 _BASE: Final[Mapping[str, Function]] = {
     "year": _part("year({0})"),
     "quarter": _part("quarter({0})"),
@@ -260,7 +267,7 @@ _BASE: Final[Mapping[str, Function]] = {
     "unix_seconds": sig("timestamp", "bigint", "s_seconds({0})", uses=2),
     "unix_millis": sig("timestamp", "bigint", "s_floor_div(epoch_us({0}), 1000)", uses=3),
     "unix_micros": sig("timestamp", "bigint", "epoch_us({0})"),
-    "unix_date": sig("date", "int", "CAST({0} - DATE '1970-01-01' AS INTEGER)"),
+    "unix_date": custom(_unix_date, 1, 1),
     "date_from_unix_date": sig("int", "date", "(DATE '1970-01-01' + {0})"),
     "make_date": sig(
         "int int int",

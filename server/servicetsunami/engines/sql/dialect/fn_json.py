@@ -20,16 +20,64 @@ from servicetsunami.engines.sql.types import (
     render_duckdb,
 )
 
+# Strings are taken out first, so that the rest shows the structure.
+_BARE: Final = r'"(\\.|[^"\\])*"'
+# What DuckDB reads and Databricks does not.
+_LOOSE: Final = r",\s*[\]}]|[Nn][Aa][Nn]|[Ii]nf|/"
+# Numbers within a text that the two would print in different ways, and escapes likewise.
+_REPRINTED: Final = r"[0-9][eE]|(^|[^0-9])0\.00|[0-9]{8}\.[0-9]"
 MACROS: Final = (
-    "s_json(s, p) AS CASE WHEN json_valid(s) THEN json_extract_string(s, p) ELSE NULL END",
-    "s_parse_json(s) AS CASE WHEN s IS NULL THEN NULL WHEN json_valid(s) THEN json(s)"
+    f"s_json_bare(s) AS regexp_replace(s, '{_BARE}', '', 'g')",
+    "s_json_open(b) AS length(b) - length(translate(b, '{[', ''))"
+    " > length(b) - length(translate(b, '}]', ''))",
+    # Databricks reads single quotes and what stands before trailing text; such text is refused.
+    "s_json_loose(s, b) AS CASE WHEN NOT regexp_matches(s, '^\\s*[{\\[]') THEN json_valid(s)"
+    " WHEN regexp_matches(s, '^\\s*\\{\\s*[A-Za-z]') THEN false"
+    " WHEN s_json_open(b) AND NOT contains(b, chr(39)) THEN false"
+    " ELSE s_fail('UNSUPPORTED] JSON text that is not strictly valid.') > 0 END",
+    "s_json_ok(s) AS list_transform([struct_pack(s := s, b := s_json_bare(s))], lambda v:"
+    " CASE WHEN v.s IS NULL THEN false"
+    f" WHEN json_valid(v.s) AND NOT regexp_matches(v.b, '{_LOOSE}')"
+    " THEN true ELSE s_json_loose(v.s, v.b) END)[1]",
+    "s_json_printed(j) AS CASE WHEN regexp_matches(s_json_bare(CAST(j AS VARCHAR)),"
+    f" '{_REPRINTED}') OR regexp_matches(CAST(j AS VARCHAR), '\\\\[u/]') THEN"
+    " CAST(s_fail('UNSUPPORTED] JSON text with numbers or escapes to be printed anew.') AS VARCHAR)"
+    " ELSE CAST(j AS VARCHAR) END",
+    "s_json_text(x) AS list_transform([x], lambda j: CASE json_type(j) WHEN 'NULL' THEN NULL"
+    " WHEN 'DOUBLE' THEN s_double_text(CAST(json_extract_string(j, '$') AS DOUBLE))"
+    " WHEN 'OBJECT' THEN s_json_printed(j) WHEN 'ARRAY' THEN s_json_printed(j)"
+    " ELSE json_extract_string(j, '$') END)[1]",
+    "s_json(s, p) AS CASE WHEN s_json_ok(s) THEN s_json_text(json_extract(s, p)) ELSE NULL END",
+    "s_parse_json(s) AS CASE WHEN s IS NULL THEN NULL WHEN s_json_ok(s) THEN json(s)"
     " ELSE CAST('[MALFORMED_RECORD_IN_PARSING] ' || s AS JSON) END",
-    "s_json_size(s) AS CASE WHEN json_valid(s) AND json_type(s) = 'ARRAY'"
+    "s_json_size(s) AS CASE WHEN s_json_ok(s) AND json_type(s) = 'ARRAY'"
     " THEN CAST(json_array_length(s) AS INTEGER) ELSE NULL END",
-    "s_json_keys(s) AS CASE WHEN json_valid(s) AND json_type(s) = 'OBJECT'"
+    "s_json_keys(s) AS CASE WHEN s_json_ok(s) AND json_type(s) = 'OBJECT'"
     " THEN json_keys(s) ELSE NULL END",
     "s_json_is(j, k) AS json_type(j) IN ('BIGINT', 'UBIGINT', 'HUGEINT') OR"
     " (k = 'n' AND json_type(j) = 'DOUBLE')",
+    # Of a key that stands twice, Databricks takes the last and DuckDB the first.
+    "s_json_once(j) AS CASE WHEN len(list_distinct(json_keys(j))) < len(json_keys(j)) THEN"
+    " s_fail('UNSUPPORTED] JSON text with a key that stands twice.') > 0 ELSE true END",
+    # Within an array or a map one value that does not fit spoils the whole.
+    "s_json_whole(found, given) AS CASE WHEN list_count(found) ="
+    " list_count(list_filter(given, lambda g: json_type(g) <> 'NULL')) THEN found ELSE NULL END",
+    "s_json_float(j, t) AS CASE WHEN s_json_is(j, 'n') THEN TRY_CAST(t AS DOUBLE)"
+    " WHEN json_type(j) = 'VARCHAR' AND t IN ('NaN', 'Infinity', '-Infinity')"
+    " THEN CAST(t AS DOUBLE) ELSE NULL END",
+    "s_json_tiny(t) AS CASE WHEN TRY_CAST(t AS BIGINT) BETWEEN 128 AND 255 THEN"
+    " CAST(s_fail('UNSUPPORTED] A JSON number beyond TINYINT.') AS TINYINT)"
+    " ELSE TRY_CAST(t AS TINYINT) END",
+    "s_quoted_float(t) AS CASE WHEN t IN ('NaN', 'Infinity', '-Infinity')"
+    " THEN chr(34) || t || chr(34) ELSE t END",
+    # A VARIANT has its keys in order and its numbers in their shortest form.
+    "s_variant_plain(j) AS len(regexp_extract_all(CAST(j AS VARCHAR), '\\{')) < 2 AND NOT"
+    " regexp_matches(CAST(j AS VARCHAR), '[0-9]\\.[0-9]*0([^0-9]|$)|[0-9][eE]') AND"
+    " (json_type(j) <> 'OBJECT' OR list_sort(json_keys(j)) = json_keys(j))",
+    "s_variant_text(j) AS CASE WHEN j IS NULL THEN NULL WHEN s_variant_plain(j)"
+    " THEN CAST(json(CAST(j AS VARCHAR)) AS VARCHAR) ELSE CAST(s_fail('UNSUPPORTED] A VARIANT of"
+    " several objects, of unordered keys or of such numbers as text.') AS VARCHAR) END",
+    "s_json_seconds(t) AS make_timestamptz(TRY_CAST(t AS BIGINT) * 1000000)",
 )
 
 
@@ -57,7 +105,7 @@ def _from_json(call: Call) -> Expr:
     value = typed(call.args[0], STRING, call)
     value = fill("nullif(trim({0}), '')", STRING, [value])
     checked = fill(
-        "CASE WHEN json_valid({0}) THEN CAST({0} AS JSON) ELSE NULL END", VARIANT, [value]
+        "CASE WHEN s_json_ok({0}) THEN CAST({0} AS JSON) ELSE NULL END", VARIANT, [value]
     )
     return fill(
         "CASE WHEN {0} IS NULL THEN NULL ELSE"
@@ -70,23 +118,49 @@ def _from_json(call: Call) -> Expr:
 
 def _read(json: str, kind: SqlType, depth: int) -> str:
     """Write the conversion of a JSON value to a type; what does not fit becomes NULL."""
-    name = render_duckdb(kind)
-    text = f"json_extract_string({json}, '$')"
-    if kind.kind is Kind.STRING:
-        return text
-    if kind.kind in INTEGRAL:
-        return f"CASE WHEN s_json_is({json}, 'i') THEN TRY_CAST({text} AS {name}) ELSE NULL END"
-    if kind.kind in {Kind.DOUBLE, Kind.FLOAT, Kind.DECIMAL}:
-        return f"CASE WHEN s_json_is({json}, 'n') THEN TRY_CAST({text} AS {name}) ELSE NULL END"
-    if kind.kind is Kind.BOOLEAN:
-        test = f"json_type({json}) = 'BOOLEAN'"
-        return f"CASE WHEN {test} THEN TRY_CAST({text} AS BOOLEAN) ELSE NULL END"
-    if kind.kind in {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ}:
-        inner = cast(Expr(text, STRING, ""), kind).sql
-        return f"TRY({inner})"
     if kind.kind in NESTED:
         return _read_nested(json, kind, depth)
-    raise refused(f"from_json to {kind}", "Read it as STRING and cast.")
+    if kind.kind in {Kind.DATE, Kind.TIMESTAMP}:
+        return _read_moment(json, kind)
+    template = _READERS.get(kind.kind)
+    if template is None:
+        raise refused(f"from_json to {kind}", "Read it as STRING and cast.")
+    text = f"json_extract_string({json}, '$')"
+    filled = template.replace("JSON_VALUE", json).replace("JSON_TEXT", text)
+    return filled.replace("TYPE_NAME", render_duckdb(kind))
+
+
+_WHOLE: Final = (
+    "CASE WHEN s_json_is(JSON_VALUE, 'i') THEN TRY_CAST(JSON_TEXT AS TYPE_NAME) ELSE NULL END"
+)
+_READERS: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        **dict.fromkeys((Kind.SMALLINT, Kind.INT, Kind.BIGINT), _WHOLE),
+        Kind.TINYINT: "CASE WHEN s_json_is(JSON_VALUE, 'i') THEN s_json_tiny(JSON_TEXT)"
+        " ELSE NULL END",
+        Kind.STRING: "s_json_text(JSON_VALUE)",
+        Kind.DOUBLE: "s_json_float(JSON_VALUE, JSON_TEXT)",
+        Kind.FLOAT: "CAST(s_json_float(JSON_VALUE, JSON_TEXT) AS FLOAT)",
+        Kind.DECIMAL: "CASE WHEN s_json_is(JSON_VALUE, 'n') OR json_type(JSON_VALUE) = 'VARCHAR'"
+        " THEN TRY_CAST(JSON_TEXT AS TYPE_NAME) ELSE NULL END",
+        Kind.BOOLEAN: "CASE WHEN json_type(JSON_VALUE) = 'BOOLEAN'"
+        " THEN TRY_CAST(JSON_TEXT AS BOOLEAN) ELSE NULL END",
+    }
+)
+
+
+def _read_moment(json: str, kind: SqlType) -> str:
+    text = f"json_extract_string({json}, '$')"
+    inner = cast(Expr(text, STRING, ""), kind).sql
+    number = (
+        f"s_json_seconds({text})"
+        if kind.kind is Kind.TIMESTAMP
+        else "CAST(s_fail('UNSUPPORTED] A JSON number as a date.') AS DATE)"
+    )
+    return (
+        f"CASE WHEN json_type({json}) = 'VARCHAR' THEN TRY({inner})"
+        f" WHEN s_json_is({json}, 'n') THEN {number} ELSE NULL END"
+    )
 
 
 def _read_nested(json: str, kind: SqlType, depth: int) -> str:
@@ -94,25 +168,37 @@ def _read_nested(json: str, kind: SqlType, depth: int) -> str:
     if kind.kind is Kind.STRUCT:
         fields = ", ".join(
             f"{identifier(name)} := "
-            + _read(f"json_extract({json}, {quoted(_key(name))})", part, depth)
+            + _read(f"json_extract({json}, {quoted(_key(name))})", part, depth + 1)
             for name, part in zip(kind.names, kind.parts, strict=True)
         )
         packed = f"struct_pack({fields})"
-        test = f"json_type({json}) = 'OBJECT'"
-        return packed if depth == 1 else f"CASE WHEN {test} THEN {packed} ELSE NULL END"
+        test = f"json_type({json}) = 'OBJECT' AND s_json_once({json})"
+        if depth > 1:
+            return f"CASE WHEN {test} THEN {packed} ELSE NULL END"
+        return f"CASE WHEN coalesce(s_json_once({json}), true) THEN {packed} ELSE NULL END"
     if kind.kind is Kind.ARRAY:
         inner = _read(item, kind.parts[0], depth + 1)
+        items = f"CAST({json} AS JSON[])"
+        read = f"s_json_whole(list_transform({items}, lambda {item}: {inner}), {items})"
+        single = f"WHEN json_type({json}) = 'OBJECT' THEN [{_read(json, kind.parts[0], depth + 1)}]"
+        is_row = depth == 1 and kind.parts[0].kind is Kind.STRUCT
         return (
-            f"CASE WHEN json_type({json}) = 'ARRAY' THEN"
-            f" list_transform(CAST({json} AS JSON[]), lambda {item}: {inner}) ELSE NULL END"
+            f"CASE WHEN json_type({json}) = 'ARRAY' THEN {read}"
+            f" {single if is_row else ''} ELSE NULL END"
         )
     if kind.parts[0].kind is not Kind.STRING:
         raise refused("from_json to a map whose keys are not strings", "Use map<string, …>.")
     inner = _read(f"{item}.value", kind.parts[1], depth + 1)
+    entries = f"map_entries(CAST({json} AS MAP(VARCHAR, JSON)))"
+    pairs = (
+        f"list_transform({entries}, lambda {item}:"
+        f" struct_pack(key := {item}.key, value := {inner}))"
+    )
+    values = f"list_transform({pairs}, lambda e: e.value)"
+    whole = f"s_json_whole({values}, list_transform({entries}, lambda e: e.value))"
     return (
-        f"CASE WHEN json_type({json}) = 'OBJECT' THEN map_from_entries(list_transform("
-        f"map_entries(CAST({json} AS MAP(VARCHAR, JSON))), lambda {item}:"
-        f" struct_pack(key := {item}.key, value := {inner}))) ELSE NULL END"
+        f"CASE WHEN json_type({json}) = 'OBJECT' AND s_json_once({json}) AND {whole} IS NOT NULL"
+        f" THEN map_from_entries({pairs}) ELSE NULL END"
     )
 
 
@@ -125,7 +211,7 @@ def _key(name: str) -> str:
 def _to_json(call: Call) -> Expr:
     arg = call.args[0]
     if arg.type.kind is Kind.VARIANT:
-        return fill("CAST({0} AS VARCHAR)", STRING, [arg], name=call.shown)
+        return fill("s_variant_text({0})", STRING, [arg], name=call.shown, uses=4)
     if arg.type.kind not in NESTED:
         raise mismatch(f"to_json needs a struct, an array, a map or a VARIANT, not {arg.type}")
     text = f"list_transform([{{0}}], lambda o: {_write('o', arg.type, 1)})[1]"
@@ -137,7 +223,9 @@ def _write(value: str, kind: SqlType, depth: int) -> str:
     """Write the JSON text of a value that is not NULL."""
     if kind.kind in NESTED:
         return _WRITERS[kind.kind](value, kind, depth)
-    if kind.kind in {*INTEGRAL, Kind.DECIMAL, Kind.DOUBLE, Kind.BOOLEAN}:
+    if kind.kind is Kind.DOUBLE:
+        return f"s_quoted_float({text_of(Expr(value, kind, '')).sql})"
+    if kind.kind in {*INTEGRAL, Kind.DECIMAL, Kind.BOOLEAN}:
         return text_of(Expr(value, kind, "")).sql
     if kind.kind not in _WRITTEN:
         raise refused(f"to_json of {kind}", "Cast it to a string first.")
@@ -202,7 +290,7 @@ def _parse_json(call: Call) -> Expr:
     text = typed(call.args[0], STRING, call)
     template = "s_parse_json({0})"
     if call.name.startswith("try_"):
-        template = "CASE WHEN json_valid({0}) THEN json({0}) ELSE NULL END"
+        template = "CASE WHEN s_json_ok({0}) THEN json({0}) ELSE NULL END"
     return fill(template, VARIANT, [text], name=call.shown, uses=3)
 
 

@@ -14,6 +14,7 @@ from servicetsunami.engines.sql.dialect.fn_maps import needs_map
 from servicetsunami.engines.sql.dialect.functions import Call, Function, custom, same
 from servicetsunami.engines.sql.dialect.operators import truth
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
+from servicetsunami.engines.sql.dialect.sort_keys import sorted_items
 from servicetsunami.engines.sql.types import BOOLEAN, INT, Kind, SqlType, array, map_of
 
 MACROS: Final = (
@@ -137,12 +138,7 @@ def _array_sort(call: Call) -> Expr:
     """Sort; a comparator of one's own sorts by inserting each item into the sorted ones."""
     items, item, _, _ = _list(call)
     if len(call.nodes) == 1:
-        return fill(
-            "list_sort({0}, 'ASC', 'NULLS LAST')",
-            items.type,
-            [items],
-            name=f"array_sort({items.name})",
-        )
+        return sorted_items(items, nulls_first=False).named(f"array_sort({items.name})")
     other = _parameter(call, item.type)
     order = body(call, 1, [other, item], least=2)
     if order.type.kind is not Kind.INT:

@@ -87,8 +87,15 @@ def _map_concat(call: Call) -> Expr:
 
 def _contains_key(call: Call) -> Expr:
     kind = needs_map(call.args[0], call)
-    key = cast(call.args[1], kind.parts[0])
-    return fill("map_contains({0}, {1})", BOOLEAN, [call.args[0], key], name=call.shown)
+    key = call.args[1]
+    if key.type.kind is Kind.VOID or (
+        (Kind.STRING in {key.type.kind, kind.parts[0].kind}) and (key.type != kind.parts[0])
+    ):
+        raise mismatch(f"{call.name} needs a key of {kind.parts[0]}, not {key.type}")
+    wide = common_type((kind.parts[0], key.type), call.name)
+    keys = fill("map_keys({0})", array(kind.parts[0]), call.args[:1])
+    sides = [cast(keys, array(wide)), cast(key, wide)]
+    return fill("list_contains({0}, {1})", BOOLEAN, sides, name=call.shown)
 
 
 def _str_to_map(call: Call) -> Expr:

@@ -6,6 +6,7 @@ from typing import Final
 
 from servicetsunami.engines.sql.dialect.casts import cast
 from servicetsunami.engines.sql.dialect.coercion import (
+    NESTED,
     as_decimal,
     bounded,
     common_type,
@@ -29,7 +30,7 @@ from servicetsunami.engines.sql.types import (
 
 MACROS: Final = (
     "s_positive_log(x) AS CASE WHEN x > 0 THEN ln(x) ELSE NULL END",
-    "s_log1p(x) AS CASE WHEN x <= -1 THEN NULL WHEN 1 + x = 1 THEN x"
+    "s_log1p(x) AS CASE WHEN x <= -1 THEN NULL WHEN 1 + x = 1 OR isinf(x) THEN x"
     " ELSE ln(1 + x) * x / ((1 + x) - 1) END",
     "s_factorial(n) AS CASE WHEN n BETWEEN 0 AND 20 THEN CAST(factorial(n) AS BIGINT)"
     " ELSE NULL END",
@@ -110,7 +111,8 @@ def _round_double(value: Expr, places: int, *, even: bool) -> Expr:
             if even
             else text
         )
-    limit = f"1e{15 - max(places, 0)}" if places < 15 else "1.0"
+    # From 2 to the 52nd on a double has no fraction.
+    limit = "4503599627370496.0" if places >= 0 else "1e15"
     sql = (
         f"CASE WHEN isnan({{0}}) OR abs({{0}}) >= {limit} THEN {{0}}"
         f" ELSE CAST({rounded} AS DOUBLE) END"
@@ -132,7 +134,7 @@ def _ceil(function: str) -> Function:
             )
         if is_integral(value.type):
             return cast(value, BIGINT).named(shown)
-        return fill(f"CAST({function}({{0}}) AS BIGINT)", BIGINT, [value], name=shown)
+        return fill(f"s_long({function}({{0}}))", BIGINT, [value], name=shown, uses=4)
 
     return custom(build, 1, 2)
 
@@ -186,6 +188,8 @@ def _pmod(call: Call) -> Expr:
 def _extreme(function: str) -> Function:
     def build(call: Call) -> Expr:
         kind = common_type((arg.type for arg in call.args), call.name, strict=True)
+        if kind.kind in NESTED:
+            raise refused(f"{call.name} of {kind}", "Compare single fields.")
         sides = comparable(call.args, call.name)
         holes = ", ".join(f"{{{n}}}" for n in range(len(sides)))
         values = [cast(side, kind) for side in sides]
@@ -236,10 +240,19 @@ def _conv(call: Call) -> Expr:
 
 def _bit_get(call: Call) -> Expr:
     value = cast(call.args[0], BIGINT)
+    place = call.args[1].constant.value if call.args[1].constant is not None else 0
+    if isinstance(place, int) and not 0 <= place < 64:
+        raise mismatch(f"bit_get needs a place from 0 to 63, not {place}")
     sql = "CAST(({0} >> {1}) & 1 AS TINYINT)"
     return fill(
         sql, SqlType(Kind.TINYINT), [value, typed(call.args[1], INT, call)], name=call.shown
     )
+
+
+def _whole(call: Call) -> Expr:
+    if call.args[0].type.kind is Kind.STRING:
+        raise mismatch(f"{call.name} needs a whole number or BOOLEAN, not a string")
+    return cast(call.args[0], BIGINT)
 
 
 def _nanvl(call: Call) -> Expr:
@@ -268,7 +281,11 @@ _BASE: Final[Mapping[str, Function]] = {
     "csc": sig(_D, _D, "(1 / sin({0}))"),
     "atan2": sig("double double", _D, "atan2({0}, {1})"),
     "hypot": sig("double double", _D, "sqrt({0} * {0} + {1} * {1})"),
-    "expm1": sig(_D, _D, "(2 * exp({0} / 2) * sinh({0} / 2))"),
+    "expm1": sig(
+        _D,
+        _D,
+        "CASE WHEN {0} < -40 THEN CAST(-1 AS DOUBLE) ELSE 2 * exp({0} / 2) * sinh({0} / 2) END",
+    ),
     "rint": sig(_D, _D, "round_even({0}, 0)"),
     "pow": sig("double double", _D, "pow({0}, {1})"),
     "ln": sig(_D, _D, "s_positive_log({0})", uses=2),
@@ -307,9 +324,7 @@ _BASE: Final[Mapping[str, Function]] = {
     "bin": sig("bigint", "string", "bin({0})"),
     "conv": custom(_conv, 3, 3),
     "bit_count": custom(
-        lambda c: fill(
-            "CAST(bit_count({0}) AS INTEGER)", INT, [cast(c.args[0], BIGINT)], name=c.shown
-        ),
+        lambda c: fill("CAST(bit_count({0}) AS INTEGER)", INT, [_whole(c)], name=c.shown),
         1,
         1,
     ),

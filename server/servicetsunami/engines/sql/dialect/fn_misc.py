@@ -9,14 +9,13 @@ from servicetsunami.engines.sql.dialect.casts import cast
 from servicetsunami.engines.sql.dialect.coercion import common_type
 from servicetsunami.engines.sql.dialect.expr import Expr, Trait, fill
 from servicetsunami.engines.sql.dialect.functions import Call, Function, custom, same, typed
-from servicetsunami.engines.sql.dialect.operators import comparison, truth
+from servicetsunami.engines.sql.dialect.operators import comparison, condition, truth
 from servicetsunami.engines.sql.dialect.predicates import like
 from servicetsunami.engines.sql.dialect.problems import refused
 from servicetsunami.engines.sql.types import BOOLEAN, STRING, VOID, Kind, parse_type
 
 MACROS: Final = (
-    "s_assert(x) AS CASE WHEN x THEN NULL ELSE"
-    " s_fail('USER_RAISED_EXCEPTION] assert_true failed.') END",
+    "s_assert(x, m) AS CASE WHEN x THEN NULL ELSE s_fail('USER_RAISED_EXCEPTION] ' || m) END",
     "s_raise(m) AS CASE WHEN m IS NULL THEN NULL ELSE s_fail('USER_RAISED_EXCEPTION] ' || m) END",
     "s_in_bounds(n) AS CASE WHEN n >= 99 THEN s_fail('RECURSION_LEVEL_LIMIT_EXCEEDED]"
     " The recursion went deeper than 100 rounds.') > 0 ELSE true END",
@@ -31,7 +30,7 @@ def _coalesce(call: Call) -> Expr:
 
 
 def _if(call: Call) -> Expr:
-    test = truth(call.args[0], call.name)
+    test = condition(call.args[0], call.name)
     rest = list(call.args[1:]) if len(call.args) == 3 else [call.args[1], literals.null()]
     kind = common_type((arg.type for arg in rest), call.name)
     values = [cast(arg, kind) for arg in rest]
@@ -85,7 +84,12 @@ def _conversion(name: str) -> Function:
 
 
 def _typeof(call: Call) -> Expr:
-    return literals.text(str(call.args[0].type)).named(call.shown)
+    name = literals.text(str(call.args[0].type)).named(call.shown)
+    if Trait.AGGREGATE not in call.args[0].traits:
+        return name
+    # An aggregate makes one row of a group, even where only its type is asked for.
+    sql = "CASE WHEN {1} IS NULL THEN {0} ELSE {0} END"
+    return fill(sql, STRING, [name, call.args[0]], name=call.shown)
 
 
 def _uuid(call: Call) -> Expr:
@@ -98,7 +102,11 @@ def _raise(call: Call) -> Expr:
 
 
 def _assert(call: Call) -> Expr:
-    return fill("s_assert({0})", VOID, [truth(call.args[0], call.name)], name=call.shown)
+    message = literals.text("assert_true failed.")
+    if len(call.args) == 2:
+        message = typed(call.args[1], STRING, call)
+    sides = [truth(call.args[0], call.name), message]
+    return fill("s_assert({0}, {1})", VOID, sides, name=call.shown)
 
 
 def _like(call: Call) -> Expr:
@@ -133,7 +141,7 @@ _BASE: Final[Mapping[str, Function]] = {
     "typeof": custom(_typeof, 1, 1),
     "uuid": custom(_uuid, 0, 0),
     "raise_error": custom(_raise, 1, 1),
-    "assert_true": custom(_assert, 1, 1),
+    "assert_true": custom(_assert, 1, 2),
     "like": custom(_like, 2, 2),
     "ilike": custom(_like, 2, 2),
 }

@@ -40,7 +40,9 @@ def _format_number(call: Call) -> Expr:
     kind = decimal(38, places)
     rounded = fill(f"CAST(round_even({{0}}, {places}) AS DECIMAL(38,{places}))", kind, [value])
     text = fill("CAST({0} AS VARCHAR)", STRING, [rounded])
-    return fill("s_grouped({0})", STRING, [text], name=call.shown, uses=3)
+    # What rounds to zero keeps its sign.
+    sql = "CASE WHEN {1} < 0 AND NOT starts_with({0}, '-') THEN '-' ELSE '' END || s_grouped({0})"
+    return fill(sql, STRING, [text, value], name=call.shown, uses=3)
 
 
 _SPEC: Final = re.compile(
@@ -49,6 +51,8 @@ _SPEC: Final = re.compile(
 
 
 def _format_string(call: Call) -> Expr:
+    if call.args[0].type.kind is Kind.VOID:
+        return cast(call.args[0], STRING).named(call.shown)
     pattern = str(call.constant(0, "format"))
     values = list(call.args[1:])
     parts: list[Expr] = []
@@ -69,23 +73,37 @@ def _format_string(call: Call) -> Expr:
     return concatenated(kept, call.shown) if kept else literals.text("")
 
 
+_SHOWN: Final = frozenset(
+    {Kind.STRING, Kind.BOOLEAN, Kind.DECIMAL, Kind.DOUBLE, Kind.FLOAT, Kind.VOID}
+)
+
+
 def _formatted(found: re.Match[str], value: Expr) -> Expr:
     kind, flags, width = found["kind"], found["flags"], int(found["width"] or 0)
-    if (kind == "s" and not set(flags) - {"-"} and found["places"] is None) or (
+    shown_alike = is_integral(value.type) or value.type.kind in _SHOWN
+    if (kind == "s" and shown_alike and not set(flags) - {"-"} and found["places"] is None) or (
         kind == "d" and is_integral(value.type) and not set(flags) - {"-", "0"}
     ):
         text = fill("coalesce({0}, 'null')", STRING, [cast(value, STRING)])
     elif kind == "f" and value.type.kind in {Kind.DOUBLE, Kind.FLOAT} and not set(flags) - {"-"}:
-        rounded = cast(value, decimal(38, int(found["places"] or 6)))
+        finite = fill("CASE WHEN isfinite({0}) THEN {0} ELSE 0 END", value.type, [value])
+        rounded = cast(finite, decimal(38, int(found["places"] or 6)))
         # Java cuts the word null to the places as well.
         missing = literals.text("null"[: int(found["places"] or 6)])
-        text = fill("coalesce({0}, {1})", STRING, [cast(rounded, STRING), missing])
+        sql = (
+            "CASE WHEN {2} IS NULL THEN {1} WHEN NOT isfinite({2}) THEN {3}"
+            " WHEN starts_with({3}, '-') AND NOT starts_with({0}, '-') THEN '-' || {0} ELSE {0} END"
+        )
+        sides = [cast(rounded, STRING), missing, value, cast(value, STRING)]
+        text = fill(sql, STRING, sides)
     else:
         raise refused(f"The format {found[0]} for {value.type}", "Use %s, %d or %.2f.")
     if not width:
         return text
     if "0" in flags:
-        sql = f"CASE WHEN length({{0}}) >= {width} THEN {{0}} WHEN starts_with({{0}}, '-') THEN"
+        sql = f"CASE WHEN length({{0}}) >= {width} THEN {{0}}"
+        sql += f" WHEN {{0}} = 'null' THEN lpad({{0}}, {width}, ' ')"
+        sql += " WHEN starts_with({0}, '-') THEN"
         sql += (
             f" '-' || lpad(substr({{0}}, 2), {width - 1}, '0') ELSE lpad({{0}}, {width}, '0') END"
         )

@@ -131,8 +131,14 @@ def _median(call: Call) -> Expr:
 
 
 def _mode(call: Call) -> Expr:
-    value = call.env.compile(call.within[0].this) if call.within else call.args[0]
-    return aggregate(call, "mode", [value], value.type).named(shown(call))
+    """Among values that are equally frequent the lowest, so that the answer does not change."""
+    if not call.within and not call.args:
+        raise mismatch("mode needs a column, or WITHIN GROUP (ORDER BY …)")
+    item = call.within[0] if call.within else exp.Ordered(this=call.nodes[0], nulls_first=True)
+    value = call.env.compile(item.this)
+    if call.over is not None:
+        raise refused("mode OVER", "Count in a subquery.")
+    return aggregate(call, "mode", [value], value.type, order=[item]).named(shown(call))
 
 
 def _moment(macro: str) -> Function:

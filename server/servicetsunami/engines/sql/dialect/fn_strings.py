@@ -9,7 +9,7 @@ from servicetsunami.engines.sql.dialect.coercion import is_numeric
 from servicetsunami.engines.sql.dialect.expr import Expr, fill
 from servicetsunami.engines.sql.dialect.functions import Call, Function, custom, same, sig, typed
 from servicetsunami.engines.sql.dialect.operators import concatenated
-from servicetsunami.engines.sql.dialect.problems import refused
+from servicetsunami.engines.sql.dialect.problems import mismatch, refused
 from servicetsunami.engines.sql.types import (
     BIGINT,
     BINARY,
@@ -21,6 +21,7 @@ from servicetsunami.engines.sql.types import (
 )
 from servicetsunami.errors import InvalidInput
 
+_EXPANDING: Final = "ŉǰΐΰևẖ-ẚὐὒὔὖᾀ-ᾯᾲ-ᾴᾶᾷᾼῂ-ῄῆῇῌῒΐῖῗῢΰῤῦῧῲ-ῴῶῷῼﬀ-ﬆﬓ-ﬗ"
 MACROS: Final = (
     "s_start(s, p) AS CASE WHEN p > 0 THEN CAST(p AS BIGINT) - 1"
     " WHEN p < 0 THEN CAST(length(s) AS BIGINT) + p ELSE 0 END",
@@ -37,10 +38,26 @@ MACROS: Final = (
     " WHEN n <= 0 THEN '' WHEN p = '' OR length(s) >= n THEN substr(s, 1, n)"
     " ELSE rpad(s, n, p) END",
     "s_locate(w, s, p) AS CASE WHEN w IS NULL OR s IS NULL THEN NULL WHEN p IS NULL OR p < 1 THEN 0"
-    " WHEN w = '' THEN CASE WHEN p <= length(s) + 1 THEN p ELSE 0 END"
+    " WHEN w = '' THEN 1"
     " WHEN strpos(substr(s, p), w) = 0 THEN 0 ELSE strpos(substr(s, p), w) + p - 1 END",
-    "s_initcap(s) AS array_to_string(list_transform(string_split(lower(s), ' '),"
-    " lambda v: upper(substr(v, 1, 1)) || substr(v, 2)), ' ')",
+    # Letters whose other case is several letters, or depends on the place in a word.
+    "s_upper(s) AS CASE WHEN length(s) = strlen(s) THEN upper(s)"
+    f" WHEN regexp_matches(s, '[{_EXPANDING}]') THEN CAST(s_fail('UNSUPPORTED] upper of letters"
+    " that become several.') AS VARCHAR) ELSE upper(replace(s, 'ß', 'SS')) END",
+    "s_lower(s) AS CASE WHEN length(s) = strlen(s) THEN lower(s) WHEN contains(s, 'Σ') THEN"
+    " CAST(s_fail('UNSUPPORTED] lower of a capital sigma.') AS VARCHAR)"
+    " ELSE lower(replace(s, 'İ', 'i̇')) END",
+    "s_initcap(s) AS CASE WHEN length(s) <> strlen(s) AND"
+    f" regexp_matches(s, '[ßΣİǄ-ǌǱ-ǳ{_EXPANDING}]') THEN CAST(s_fail('UNSUPPORTED]"
+    " initcap of letters that become several.') AS VARCHAR) ELSE"
+    " array_to_string(list_transform(string_split(lower(s), ' '),"
+    " lambda v: upper(substr(v, 1, 1)) || substr(v, 2)), ' ') END",
+    "s_levenshtein(a, b) AS CASE WHEN length(a) = strlen(a) AND length(b) = strlen(b)"
+    " THEN CAST(levenshtein(a, b) AS INTEGER) WHEN a IS NULL OR b IS NULL THEN NULL"
+    " ELSE CAST(s_fail('UNSUPPORTED] levenshtein of letters outside ASCII.') AS INTEGER) END",
+    "s_alphabet(s) AS regexp_replace(s, '[^A-Za-z0-9+/]', '', 'g')",
+    "s_unbase64(s) AS from_base64(rpad(s_alphabet(s),"
+    " CAST((length(s_alphabet(s)) + 3) // 4 * 4 AS INTEGER), '='))",
     "s_chr(n) AS CASE WHEN n IS NULL THEN NULL WHEN n < 0 THEN ''"
     " ELSE chr(CAST(n % 256 AS INTEGER)) END",
     "s_index_left(s, d, n) AS array_to_string(list_slice(string_split(s, d), 1, n), d)",
@@ -61,9 +78,9 @@ MACROS: Final = (
     "s_overlay(s, r, p, n) AS substr(s, 1, greatest(p - 1, 0)) || r ||"
     " substr(s, p + CASE WHEN n < 0 THEN length(r) ELSE n END)",
     "s_mask(s, u, l, d, o) AS array_to_string(list_transform(string_split(s, ''), lambda v:"
-    " CASE WHEN regexp_full_match(v, '[A-Z]') THEN coalesce(u, v)"
-    " WHEN regexp_full_match(v, '[a-z]') THEN coalesce(l, v)"
-    " WHEN regexp_full_match(v, '[0-9]') THEN coalesce(d, v) ELSE coalesce(o, v) END), '')",
+    " CASE WHEN regexp_full_match(v, '\\p{Lu}') THEN coalesce(u, v)"
+    " WHEN regexp_full_match(v, '\\p{Ll}') THEN coalesce(l, v)"
+    " WHEN regexp_full_match(v, '\\p{Nd}') THEN coalesce(d, v) ELSE coalesce(o, v) END), '')",
     "s_unhex(s) AS TRY(unhex(CASE WHEN length(s) % 2 = 1 THEN '0' || s ELSE s END))",
     "s_grouped(t) AS CASE WHEN starts_with(t, '-') THEN '-' ELSE '' END ||"
     " format('{:,}', CAST(regexp_extract(t, '[0-9]+') AS BIGINT)) ||"
@@ -148,6 +165,8 @@ def _trim(function: str, shown: str) -> Function:
 
 def _binary_of(call: Call) -> Expr:
     arg = call.args[0]
+    if is_numeric(arg.type) and call.name in {"md5", "sha1", "sha", "sha2"}:
+        raise mismatch(f"{call.name} needs a string or binary, not {arg.type}")
     return arg if arg.type.kind is Kind.BINARY else cast(typed(arg, STRING, call), BINARY)
 
 
@@ -183,6 +202,16 @@ def _encode(call: Call) -> Expr:
     return fill("encode({0})", BINARY, [typed(call.args[0], STRING, call)], name=call.shown)
 
 
+def _levenshtein(call: Call) -> Expr:
+    sides = [typed(arg, STRING, call) for arg in call.args[:2]]
+    done = fill("s_levenshtein({0}, {1})", INT, sides, name=call.shown, uses=3)
+    if len(call.args) == 2:
+        return done
+    most = typed(call.args[2], INT, call)
+    sql = "CASE WHEN {0} <= {1} THEN {0} WHEN {0} IS NULL THEN NULL ELSE -1 END"
+    return fill(sql, INT, [done, most], name=call.shown)
+
+
 def _text_test(template: str) -> Function:
     def build(call: Call) -> Expr:
         args = [typed(arg, STRING, call) for arg in call.args]
@@ -195,9 +224,9 @@ _S: Final = "string"
 
 
 _BASE: Final[Mapping[str, Function]] = {
-    "upper": sig(_S, _S, "upper({0})"),
-    "lower": sig(_S, _S, "lower({0})"),
-    "initcap": sig(_S, _S, "s_initcap({0})"),
+    "upper": sig(_S, _S, "s_upper({0})", uses=3),
+    "lower": sig(_S, _S, "s_lower({0})", uses=3),
+    "initcap": sig(_S, _S, "s_initcap({0})", uses=3),
     "length": custom(_length, 1, 1),
     "octet_length": _octets(1),
     "bit_length": _octets(8),
@@ -244,7 +273,7 @@ _BASE: Final[Mapping[str, Function]] = {
         "s_mask({0}, {1}, {2}, {3}, {4})",
         defaults=("'X'|X", "'x'|x", "'n'|n", "NULL|NULL"),
     ),
-    "levenshtein": sig("string string", "int", "CAST(levenshtein({0}, {1}) AS INTEGER)"),
+    "levenshtein": custom(_levenshtein, 2, 3),
     "trim": _trim("trim", "BOTH"),
     "btrim": _trim("trim", "BOTH"),
     "ltrim": _trim("ltrim", "LEADING"),
@@ -258,7 +287,7 @@ _BASE: Final[Mapping[str, Function]] = {
     "hex": custom(_hex, 1, 1),
     "unhex": sig(_S, "binary", "s_unhex({0})", uses=2),
     "base64": custom(lambda c: fill("to_base64({0})", STRING, [_binary_of(c)], name=c.shown), 1, 1),
-    "unbase64": sig(_S, "binary", "from_base64({0})"),
+    "unbase64": sig(_S, "binary", "s_unbase64({0})", uses=2),
     "encode": custom(_encode, 2, 2),
     "url_encode": sig(_S, _S, "s_url_encode({0})"),
     "url_decode": sig(_S, _S, "s_url_decode({0})"),

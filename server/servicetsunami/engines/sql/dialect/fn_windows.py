@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from sqlglot import exp
+
 from servicetsunami.engines.sql.dialect.aggregation import aggregate
 from servicetsunami.engines.sql.dialect.casts import cast, implicit
 from servicetsunami.engines.sql.dialect.coercion import common_type
 from servicetsunami.engines.sql.dialect.expr import Expr, fill
 from servicetsunami.engines.sql.dialect.functions import Call, Function, same, typed
+from servicetsunami.engines.sql.dialect.problems import mismatch
 from servicetsunami.engines.sql.types import (
     BIGINT,
     DOUBLE,
@@ -58,6 +61,8 @@ def _neighbour(function: str) -> Function:
     def build(call: Call) -> Expr:
         _ordered(call)
         value, *rest = call.args
+        if rest and rest[0].constant is None and not isinstance(call.nodes[1], exp.Neg):
+            raise mismatch(f"{call.name} needs a literal offset")
         kind = value.type if len(rest) < 2 else common_type((value.type, rest[1].type), call.name)
         args = [cast(value, kind) if value.type != kind else value]
         args += [typed(rest[0], INT, call)] if rest else []
@@ -70,6 +75,9 @@ def _neighbour(function: str) -> Function:
 
 def _nth_value(call: Call) -> Expr:
     tail = " IGNORE NULLS" if call.ignore_nulls else ""
+    place = call.constant(1, "place")
+    if not isinstance(place, int) or place < 1:
+        raise mismatch("nth_value needs a place from 1 on")
     args = [call.args[0], implicit(call.args[1], BIGINT, "nth_value")]
     return aggregate(call, "nth_value", args, args[0].type, tail=tail)
 

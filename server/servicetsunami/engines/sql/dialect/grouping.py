@@ -83,6 +83,8 @@ class _Keys:
         if isinstance(node, exp.Literal) and not node.is_string:
             return _guarded(self._position(str(node.this)))
         found = self._env.compile(node)
+        if Trait.SUBQUERY in found.traits:
+            raise refused("GROUP BY a subquery", "Compute it in an inner query.")
         if Trait.AGGREGATE in found.traits:
             raise InvalidInput(
                 "[GROUP_BY_AGGREGATE] GROUP BY cannot contain an aggregate.",

@@ -8,7 +8,7 @@ from sqlglot import exp
 from servicetsunami.engines.sql.dialect.env import Env
 from servicetsunami.engines.sql.dialect.expr import Expr, fill, quoted
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
-from servicetsunami.engines.sql.types import STRING, VARIANT, Kind, SqlType
+from servicetsunami.engines.sql.types import STRING, VARIANT, Kind
 
 _STEP: Final = re.compile(
     r"\.(?P<key>[^.\[\]'\"*]+)|\[(?P<index>\d+)\]|\[['\"](?P<quoted>[^'\"]*)['\"]\]"
@@ -61,19 +61,8 @@ def extract(base: Expr, path: str) -> Expr:
         return fill("json_extract({0}, {1})", VARIANT, [base, steps])
     if base.type.kind is not Kind.STRING:
         raise mismatch(f"A path after a colon needs a string or a VARIANT, not {base.type}")
-    return fill("s_json({0}, {1})", STRING, [base, steps], uses=2)
-
-
-def duckdb_schema(kind: SqlType) -> str:
-    """Write the type as the structure that DuckDB's from_json takes."""
-    if kind.kind is Kind.STRUCT:
-        inner = ", ".join(
-            f'"{name}": {duckdb_schema(part)}'
-            for name, part in zip(kind.names, kind.parts, strict=True)
-        )
-        return "{" + inner + "}"
-    if kind.kind is Kind.ARRAY:
-        return f"[{duckdb_schema(kind.parts[0])}]"
-    if kind.kind is Kind.MAP:
-        return f'"MAP(VARCHAR, {duckdb_schema(kind.parts[1])})"'
-    return '"VARCHAR"'
+    found = fill("s_json({0}, {1})", STRING, [base, steps], uses=3)
+    if path != "$":
+        return found
+    # The whole document may be null, which is then the text `null`.
+    return fill("CASE WHEN trim({0}) = 'null' THEN 'null' ELSE {1} END", STRING, [base, found])

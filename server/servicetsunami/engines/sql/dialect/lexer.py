@@ -14,6 +14,7 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token, TokenType
 
+from servicetsunami.engines.sql.dialect.precedence import rebalanced
 from servicetsunami.engines.sql.dialect.problems import refused
 from servicetsunami.errors import InvalidInput
 
@@ -92,6 +93,8 @@ def _is_call(tokens: Sequence[Token], index: int) -> bool:
     name = token.text.upper()
     if token.token_type in {TokenType.STRING, TokenType.IDENTIFIER} or name not in _INTERPRETED:
         return False
+    if name in {"CHAR", "VARCHAR"} and index and tokens[index - 1].text.upper() in {"AS", "::"}:
+        return False
     if name == "FILTER" and index + 2 < len(tokens) and tokens[index + 2].text.upper() == "WHERE":
         return False
     return not (name == "EXISTS" and index and _opens_query(tokens, index + 2))
@@ -136,8 +139,60 @@ def _merged(sql: str, tokens: Sequence[Token]) -> list[Token]:
     return out
 
 
+_VALUES: Final = frozenset(
+    {
+        *(TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER, TokenType.STRING),
+        *(TokenType.VAR, TokenType.IDENTIFIER, TokenType.NULL, TokenType.TRUE, TokenType.FALSE),
+        *(TokenType.END, TokenType.HEX_STRING),
+    }
+)
+
+
+def _check_signs(sql: str, tokens: Sequence[Token]) -> None:
+    """Refuse what the parser reads in another way than Databricks does."""
+    for index, token in enumerate(tokens):
+        kinds = [after.token_type for after in tokens[index : index + 3]]
+        if kinds == [TokenType.GT] * 3:
+            raise refused("The operator >>>", "Use shiftrightunsigned(value, bits).")
+        if token.token_type is TokenType.HEX_STRING and sql[token.start] == "0":
+            raise refused("A number such as 0x1F", "Write it in decimal, or bytes as X'1F'.")
+        signed = token.token_type is TokenType.PLUS and kinds[1:2] == [TokenType.STRING]
+        if signed and (index == 0 or tokens[index - 1].token_type not in _VALUES):
+            raise refused("A plus sign before a string", "Use cast('5' AS DOUBLE).")
+
+
+def _check_laterals(tokens: Sequence[Token]) -> None:
+    """Refuse LEFT JOIN LATERAL without ON: the parser would add a condition of its own."""
+    for index, token in enumerate(tokens):
+        before = [t.text.upper() for t in tokens[max(0, index - 3) : index]]
+        left = before[-2:] == ["LEFT", "JOIN"] or before[-3:] == ["LEFT", "OUTER", "JOIN"]
+        if token.text.upper() == "LATERAL" and left and not _reaches_on(tokens, index + 1):
+            raise refused("LEFT JOIN LATERAL without ON", "Write ON true after it.")
+
+
+def _reaches_on(tokens: Sequence[Token], index: int) -> bool:
+    depth = 0
+    for token in tokens[index:]:
+        depth += (token.token_type in _OPEN) - (token.token_type in _CLOSE)
+        if depth < 0 or (depth == 0 and token.text.upper() in _AFTER_JOIN):
+            return False
+        if depth == 0 and token.token_type is TokenType.ON:
+            return True
+    return False
+
+
+_AFTER_JOIN: Final = frozenset(
+    {
+        *("JOIN", "LATERAL", "WHERE", "GROUP", "HAVING", "QUALIFY", "ORDER", "SORT", "LIMIT"),
+        *("UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW", ",", ";", "OFFSET", "PIVOT"),
+    }
+)
+
+
 def _prepared(sql: str, tokens: Sequence[Token]) -> list[Token]:
     merged = _merged(sql, tokens)
+    _check_signs(sql, merged)
+    _check_laterals(merged)
     out: list[Token] = []
     for index, token in enumerate(merged):
         if token.token_type is TokenType.STRING:
@@ -213,7 +268,7 @@ def parse(sql: str) -> list[exp.Expression]:
         raise refused("A statement nested this deep", "Simplify the statement.") from None
     except _BROKEN:
         raise refused("This syntax", "Rephrase the statement as a plain SELECT.") from None
-    return [_unprefixed(tree) for tree in found if isinstance(tree, exp.Expression)]
+    return [rebalanced(_unprefixed(tree)) for tree in found if isinstance(tree, exp.Expression)]
 
 
 def _syntax_error(error: ParseError) -> InvalidInput:

@@ -53,7 +53,11 @@ _TIMES: Final = (
     " lpad(p.m, 2, '0') || ':' || lpad(p.s, 2, '0') || '.' || rpad(left(p.f, 6), 6, '0')"
     " AS TIMESTAMP)",
     # A fixed offset such as +02:00 in seconds.
-    "s_offset(z) AS (CASE WHEN z LIKE '%-%' THEN -1 ELSE 1 END) *"
+    "s_offset(z) AS CASE WHEN CAST('0' || regexp_extract(z, '[+-]([0-9]{1,2})', 1) AS INTEGER) > 18"
+    " OR CAST('0' || regexp_extract(z, '[+-][0-9]{1,2}:?([0-9]{2})$', 1) AS INTEGER) > 59"
+    " THEN s_fail('CAST_INVALID_INPUT] The time zone offset ' || z || ' is out of range.')"
+    " ELSE s_offset_seconds(z) END",
+    "s_offset_seconds(z) AS (CASE WHEN z LIKE '%-%' THEN -1 ELSE 1 END) *"
     " (3600 * CAST(regexp_extract(z, '[+-]([0-9]{1,2})', 1) AS BIGINT)"
     " + 60 * CAST('0' || regexp_extract(z, '[+-][0-9]{1,2}:?([0-9]{2})$', 1) AS BIGINT))",
     # Of the two instants of an hour that a clock shows twice, the earlier one.
@@ -93,6 +97,15 @@ _TEXTS: Final = (
     " ELSE s_scientific(CAST(x AS VARCHAR)) END",
 )
 _NUMBERS: Final = (
+    # Days apart: Arrow counts the rest of an interval in nanoseconds of 64 bits.
+    "s_span(us) AS to_days(CAST(us // 86400000000 AS INTEGER)) + to_microseconds(us % 86400000000)",
+    "s_long(x) AS CASE WHEN isnan(x) THEN 0 WHEN x >= 9223372036854775807"
+    " THEN CAST('9223372036854775807' AS BIGINT)"
+    " WHEN x <= -9223372036854775808 THEN CAST('-9223372036854775808' AS BIGINT)"
+    " ELSE CAST(x AS BIGINT) END",
+    # A double beyond the range of FLOAT is infinite, not an error.
+    "s_single(x) AS CASE WHEN abs(x) > 3.4028235677973366e38 AND NOT isinf(x)"
+    " THEN CAST(sign(x) * CAST('inf' AS DOUBLE) AS FLOAT) ELSE CAST(x AS FLOAT) END",
     "s_not_zero(x) AS CASE WHEN x = 0 THEN s_fail('DIVIDE_BY_ZERO] Division by zero.') ELSE x END",
     "s_unscaled(x, scale) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT)",
     # Rounds half away from zero, as Databricks divides decimals.

@@ -12,6 +12,8 @@ _MOMENT: Final = re.compile(
     re.ASCII,
 )
 _OFFSET: Final = re.compile(r"([+-])(\d{1,2}):?(\d{2})?$", re.ASCII)
+_OFFSET_HOURS_MAX: Final = 18
+_OFFSET_MINUTES_MAX: Final = 59
 
 
 def day(text: str) -> date | None:
@@ -38,12 +40,15 @@ def moment(text: str) -> datetime | None:
         wall = datetime(first.year, first.month, first.day, hour, minute, second, micros, UTC)
     except ValueError:
         return None
-    return wall - _offset(found["zone"] or "")
+    offset = _offset(found["zone"] or "")
+    return None if offset is None else wall - offset
 
 
-def _offset(zone: str) -> timedelta:
+def _offset(zone: str) -> timedelta | None:
     found = _OFFSET.search(zone)
     if found is None:
         return timedelta()
+    if int(found[2]) > _OFFSET_HOURS_MAX or int(found[3] or 0) > _OFFSET_MINUTES_MAX:
+        return None
     size = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
     return -size if found[1] == "-" else size

@@ -7,6 +7,7 @@ from typing import Final
 from servicetsunami.engines.sql.dialect.casts import cast, implicit, text_of
 from servicetsunami.engines.sql.dialect.coercion import (
     INTERVALS,
+    NESTED,
     TEMPORAL,
     as_decimal,
     bounded,
@@ -14,9 +15,11 @@ from servicetsunami.engines.sql.dialect.coercion import (
     exact_decimal,
     is_integral,
     is_numeric,
+    tight_type,
 )
 from servicetsunami.engines.sql.dialect.expr import Expr, fill
 from servicetsunami.engines.sql.dialect.problems import mismatch, refused
+from servicetsunami.engines.sql.dialect.sort_keys import sort_key
 from servicetsunami.engines.sql.dialect.temporal import shift
 from servicetsunami.engines.sql.types import (
     BIGINT,
@@ -71,7 +74,9 @@ def arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
     if sign == "/":
         return _floating(sign, left, right).named(shown)
     kind = common_type((left.type, right.type), shown)
-    return fill(f"({{0}} {sign} {{1}})", kind, [left, right], name=shown)
+    # A literal alone would take the type of the other side in DuckDB.
+    sides = [_exactly(left, kind), _exactly(right, kind)]
+    return fill(f"({{0}} {sign} {{1}})", kind, sides, name=shown)
 
 
 def _floating(sign: str, left: Expr, right: Expr) -> Expr:
@@ -91,7 +96,7 @@ def _exactly(side: Expr, kind: SqlType) -> Expr:
 
 def _whole_quotient(left: Expr, right: Expr) -> Expr:
     if is_integral(left.type) and is_integral(right.type):
-        return fill("CAST({0} // {1} AS BIGINT)", BIGINT, [left, right])
+        return fill("({0} // {1})", BIGINT, [cast(left, BIGINT), cast(right, BIGINT)])
     if {left.type.kind, right.type.kind} & {Kind.DOUBLE, Kind.FLOAT}:
         raise mismatch("div needs whole numbers or decimals")
     left, right, scale = _same_scale(left, right)
@@ -112,6 +117,8 @@ def _decimal_sum(sign: str) -> Callable[[Expr, Expr], Expr]:
         a, b = exact_decimal(left), exact_decimal(right)
         scale = max(a.scale, b.scale)
         whole = max(a.precision - a.scale, b.precision - b.scale)
+        if whole + scale > 38 and a.scale != b.scale:
+            raise refused(f"{a} {sign} {b}, which needs more than 38 digits,", "Cast one side.")
         kind = bounded(whole + scale + 1, scale)
         return _fitted(f"({{0}} {sign} {{1}})", kind, scale, left, right)
 
@@ -139,6 +146,9 @@ def _decimal_remainder(left: Expr, right: Expr) -> Expr:
 
 def _fitted(template: str, kind: SqlType, scale: int, left: Expr, right: Expr) -> Expr:
     sides = [_as_decimal_text(side) for side in (left, right)]
+    if kind.precision > 18 and max(side.type.precision for side in sides) <= 18:
+        # DuckDB computes two decimals of 64 bits in 64 bits.
+        sides[0] = cast(sides[0], decimal(19 + sides[0].type.scale, sides[0].type.scale))
     done = fill(template, decimal(38, scale), sides)
     return done.typed(kind) if kind.scale == scale else cast(done, kind)
 
@@ -212,12 +222,22 @@ _SIGNS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_ORDERS: Final = frozenset({"<", "<=", ">", ">="})
+
+
 def comparison(sign: str, left: Expr, right: Expr) -> Expr:
     """Compile `= <> < <= > >= <=>`."""
     shown = f"({left.name} {sign} {right.name})"
     if sign == "<>":
         shown = f"(NOT ({left.name} = {right.name}))"
+    if {left.type.kind, right.type.kind} & NESTED:
+        # The fields of structs are compared by position, whatever their names.
+        alike = left.type.parts == right.type.parts and left.type.kind is right.type.kind
+        kind = left.type if alike else tight_type((left.type, right.type), shown)
+        left, right = cast(left, kind), cast(right, kind)
     a, b = comparable([left, right], shown)
+    if sign in _ORDERS:
+        a, b = sort_key(a), sort_key(b)
     template = _SIGNS.get(sign, f"{{0}} {sign} {{1}}")
     return fill(f"({template})", BOOLEAN, [a, b], name=shown)
 
@@ -225,6 +245,13 @@ def comparison(sign: str, left: Expr, right: Expr) -> Expr:
 def truth(operand: Expr, what: str) -> Expr:
     """Check that an operand is a condition."""
     return implicit(operand, BOOLEAN, what)
+
+
+def condition(operand: Expr, what: str) -> Expr:
+    """Check that an operand is BOOLEAN by itself, as IF and CASE need it."""
+    if operand.type.kind is Kind.STRING:
+        raise mismatch(f"{what} needs a condition, not a string")
+    return truth(operand, what)
 
 
 def logic(word: str, left: Expr, right: Expr) -> Expr:
@@ -237,6 +264,8 @@ def logic(word: str, left: Expr, right: Expr) -> Expr:
 def bitwise(sign: str, left: Expr, right: Expr) -> Expr:
     """Compile `& | ^`; the last is DuckDB's xor function."""
     shown = f"({left.name} {sign} {right.name})"
+    if is_integral(left.type) != is_integral(right.type):
+        left, right = (cast(s, BIGINT) if s.type.kind is Kind.STRING else s for s in (left, right))
     if not (is_integral(left.type) and is_integral(right.type)):
         raise mismatch(f"{shown} needs whole numbers")
     kind = common_type((left.type, right.type), shown)

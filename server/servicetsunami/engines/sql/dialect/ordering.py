@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from servicetsunami.engines.sql.dialect.casts import cast
 from servicetsunami.engines.sql.dialect.coercion import is_integral
-from servicetsunami.engines.sql.dialect.expr import Expr
-from servicetsunami.engines.sql.dialect.problems import mismatch
+from servicetsunami.engines.sql.dialect.expr import Expr, Trait
+from servicetsunami.engines.sql.dialect.problems import mismatch, refused
+from servicetsunami.engines.sql.dialect.sort_keys import is_nested, sort_key
 from servicetsunami.engines.sql.dialect.windows import order_item
 from servicetsunami.engines.sql.types import BIGINT, Kind
 from servicetsunami.errors import InvalidInput
@@ -32,17 +33,39 @@ def finish(block: Block, node: exp.Expression) -> None:
 def _item(block: Block, item: exp.Expression) -> str:
     inner = item.this
     if isinstance(inner, exp.Var) and str(inner.this).upper() == "ALL":
-        return ", ".join(order_item(str(n), item) for n, _ in enumerate(block.items, 1))
+        return ", ".join(_by_place(block, n, item) for n, _ in enumerate(block.items, 1))
+    if isinstance(inner, exp.Neg) and isinstance(inner.this, exp.Literal):
+        _position(block, f"-{inner.this.name}")
     if isinstance(inner, exp.Literal) and not inner.is_string:
-        return order_item(_position(block, str(inner.this)), item)
+        return _by_place(block, int(_position(block, str(inner.this))), item)
     output = {i.name.lower(): i.expr for i in reversed(block.items)}
-    found = replace(block.env, aliases=output, aliases_first=True).compile(inner)
-    if found.type.kind is Kind.MAP:
-        raise mismatch("ORDER BY cannot sort maps")
+    # After DISTINCT there are only the columns of SELECT.
+    seen = () if block.distinct else block.env.columns
+    inside = replace(block.env, aliases=output, aliases_first=True, columns=seen)
+    found = inside.compile(inner)
     for place, chosen in enumerate(block.items, 1):
         if chosen.expr.sql == found.sql:
-            return order_item(str(place), item)
-    return order_item(_not_a_position(found), item)
+            return _by_place(block, place, item)
+    return order_item(_computed(block, found), item)
+
+
+def _computed(block: Block, found: Expr) -> str:
+    if found.type.kind is Kind.MAP:
+        raise mismatch("ORDER BY cannot sort maps")
+    if block.distinct:
+        raise refused("DISTINCT ordered by an expression", "Order in an outer query.")
+    if {Trait.WINDOW, Trait.SUBQUERY} & set(found.traits):
+        raise refused("ORDER BY a window function or a subquery", "Name it in SELECT.")
+    return _not_a_position(sort_key(found))
+
+
+def _by_place(block: Block, place: int, item: exp.Expression) -> str:
+    found = block.items[place - 1].expr
+    if not is_nested(found.type):
+        return order_item(str(place), item)
+    if block.distinct:
+        raise refused("SELECT DISTINCT ordered by a nested value", "Order in an outer query.")
+    return order_item(sort_key(found).sql, item)
 
 
 def _not_a_position(found: Expr) -> str:

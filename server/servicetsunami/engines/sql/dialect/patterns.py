@@ -58,11 +58,22 @@ def _foreign(what: str) -> SqlRefused:
     )
 
 
-def regexp(pattern: Expr) -> Expr:
+_END: Final = r"(?:(?:\r\n|[\n\r\x{85}\x{2028}\x{2029}])?\z)"
+
+
+def _at_end(found: str) -> str:
+    """Let $ stand before a last line end too, as Java does; escapes and classes stay."""
+    parts = re.split(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])", found, flags=re.DOTALL)
+    return "".join(p if n % 2 else p.replace("$", _END) for n, p in enumerate(parts))
+
+
+def regexp(pattern: Expr, *, lenient_end: bool = False) -> Expr:
     """Give the pattern as DuckDB text; NULL stays NULL."""
     if pattern.type.kind is Kind.VOID:
         return Expr("CAST(NULL AS VARCHAR)", pattern.type, "NULL")
     named = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", source(pattern))
+    if lenient_end and not re.search(r"\(\?[a-z]*m", named):
+        named = _at_end(named)
     return text(named).named(pattern.name)
 
 

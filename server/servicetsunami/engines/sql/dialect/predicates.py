@@ -17,7 +17,7 @@ from servicetsunami.engines.sql.types import BOOLEAN, STRING, SqlType, struct
 
 def compare(env: Env, sign: str, left: exp.Expression, right: exp.Expression) -> Expr:
     """Compile a comparison of two operands."""
-    return operators.comparison(sign, env.compile(left), env.compile(right))
+    return operators.comparison(sign, _positional(env, left), _positional(env, right))
 
 
 def distinct_from(env: Env, node: exp.Expression) -> Expr:
@@ -29,7 +29,7 @@ def distinct_from(env: Env, node: exp.Expression) -> Expr:
 def _in(env: Env, node: exp.Expression) -> Expr:
     query = node.args.get("query")
     if query is not None:
-        return _in_query(env, node.this, query)
+        return _decided(_in_query(env, node.this, query), node)
     left = _positional(env, node.this)
     items = [_positional(env, item) for item in node.expressions]
     if not items:
@@ -63,6 +63,8 @@ def _in_query(env: Env, subject: exp.Expression, node: exp.Expression) -> Expr:
         env.compile(part)
         for part in (subject.expressions if isinstance(subject, exp.Tuple) else [subject])
     ]
+    if len(lefts) == 1 and len(query.columns) > 1:
+        raise refused("A struct IN a query of several columns", "Write (a, b) IN (SELECT …).")
     if len(lefts) != len(query.columns):
         raise mismatch(f"IN compares {len(lefts)} values with {len(query.columns)} columns")
     kinds = [
@@ -80,7 +82,40 @@ def _in_query(env: Env, subject: exp.Expression, node: exp.Expression) -> Expr:
         if isinstance(subject.parent, exp.In) and isinstance(subject.parent.parent, exp.Not):
             raise refused("NOT IN with several columns", "Use NOT EXISTS.")
     query_text = Expr(inner, BOOLEAN, "listquery()", traits=Trait.SUBQUERY)
-    return fill(template, BOOLEAN, [*sides, query_text], name=f"({names} IN (listquery()))")
+    shown = f"({names} IN (listquery()))"
+    return fill(template, BOOLEAN, [*sides, query_text], name=shown)
+
+
+def _filters(node: exp.Expression) -> bool:
+    """Tell whether a condition is one of those that WHERE joins by AND."""
+    while isinstance(node.parent, exp.And | exp.Paren):
+        node = node.parent
+    return isinstance(node.parent, exp.Where)
+
+
+def _decided(done: Expr, node: exp.Expression) -> Expr:
+    """Make NULL false, as Databricks does where IN (query) gives a value and is no filter."""
+    if _filters(node) or (isinstance(node, exp.In) and isinstance(node.this, exp.Null)):
+        return done
+    return fill("coalesce({0}, false)", BOOLEAN, [done], name=done.name)
+
+
+def _asks_query(node: exp.Expression) -> bool:
+    return any(found.args.get("query") is not None for found in node.find_all(exp.In))
+
+
+def negation(env: Env, node: exp.Expression) -> Expr:
+    """Compile NOT; over IN (query) it goes as deep as it can, as in Databricks."""
+    inner = node.this.unnest()
+    if isinstance(inner, exp.In) and inner.args.get("query") is not None:
+        return _decided(_negated(_in_query(env, inner.this, inner.args["query"])), node)
+    if isinstance(inner, exp.And | exp.Or) and _asks_query(inner):
+        word = "OR" if isinstance(inner, exp.And) else "AND"
+        sides = [exp.Not(this=side.copy()) for side in (inner.this, inner.expression)]
+        return operators.logic(word, *(env.compile(side) for side in sides))
+    if isinstance(inner, exp.Not) and _asks_query(inner):
+        return env.compile(inner.this)
+    return _negated(operators.truth(env.compile(node.this), "NOT"))
 
 
 def _recast(query: Query, kinds: list[SqlType], env: Env) -> str:
@@ -169,7 +204,7 @@ def like(word: str, value: Expr, pattern: Expr, mark: str = "\\") -> Expr:
     sides = [implicit(value, STRING, word), implicit(pattern, STRING, word)]
     patterns.check_like(pattern, mark)
     if word == "ILIKE":
-        sides = [fill("lower({0})", STRING, [side]) for side in sides]
+        sides = [fill("s_lower({0})", STRING, [side], uses=3) for side in sides]
     known = pattern.constant
     if known is not None and isinstance(known.value, str) and mark not in known.value:
         # DuckDB searches for a prefix or a part many times faster than it reads a pattern.
@@ -200,7 +235,7 @@ def _regexp(env: Env, node: exp.Expression) -> Expr:
 
 def regexp_like(value: Expr, pattern: Expr, shown: str) -> Expr:
     """Compile RLIKE and its function forms."""
-    sides = [implicit(value, STRING, "RLIKE"), patterns.regexp(pattern)]
+    sides = [implicit(value, STRING, "RLIKE"), patterns.regexp(pattern, lenient_end=True)]
     return fill("regexp_matches({0}, {1})", BOOLEAN, sides, name=shown)
 
 

@@ -10,11 +10,11 @@ from sqlglot import exp
 from servicetsunami.engines.sql.dialect import ordering, relations
 from servicetsunami.engines.sql.dialect.casts import cast
 from servicetsunami.engines.sql.dialect.coercion import common_type
-from servicetsunami.engines.sql.dialect.env import Cte, Env, Output, Query, Relation
+from servicetsunami.engines.sql.dialect.env import Cte, Env, Output, Query
 from servicetsunami.engines.sql.dialect.expr import Expr
-from servicetsunami.engines.sql.dialect.problems import refused
+from servicetsunami.engines.sql.dialect.problems import mismatch, refused
 from servicetsunami.engines.sql.dialect.selects import Block, Item, select
-from servicetsunami.engines.sql.types import SqlType
+from servicetsunami.engines.sql.types import Kind, SqlType
 from servicetsunami.errors import InvalidInput
 
 RECURSION_MAX: Final = 100
@@ -142,6 +142,8 @@ def _set_operation(env: Env, node: exp.Expression) -> Query:
         common_type((a.type, b.type), word)
         for a, b in zip(left.columns, right.columns, strict=True)
     ]
+    if word != "UNION ALL" and any(kind.kind is Kind.MAP for kind in kinds):
+        raise mismatch(f"{word} does not compare maps")
     ids = [column.id for column in left.columns]
     texts = [_as_types(env, side, kinds, ids) for side in (left, right)]
     columns = tuple(replace(c, type=k) for c, k in zip(left.columns, kinds, strict=True))
@@ -180,17 +182,6 @@ def _values(env: Env, node: exp.Expression) -> Query:
     return _ordered(env, node, relations.values(env, node))
 
 
-def _table(env: Env, node: exp.Expression) -> Query:
-    relation: Relation = relations.from_clause(env, exp.Select(from_=exp.From(this=node)))
-    block = Block(relation, env.inside(relation.columns))
-    block.items = [Item(c.name, c.expr()) for c in relation.columns]
-    ids = [env.shared.fresh("c") for _ in block.items]
-    columns = tuple(
-        Output(i.name, id_, i.expr.type) for i, id_ in zip(block.items, ids, strict=True)
-    )
-    return Query(block.text(ids), columns)
-
-
 _QUERIES: Final[Mapping[type[exp.Expression], Callable[[Env, exp.Expression], Query]]] = (
     MappingProxyType(
         {
@@ -201,7 +192,6 @@ _QUERIES: Final[Mapping[type[exp.Expression], Callable[[Env, exp.Expression], Qu
             exp.Subquery: _parenthesised,
             exp.Paren: _parenthesised,
             exp.Values: _values,
-            exp.Table: _table,
         }
     )
 )

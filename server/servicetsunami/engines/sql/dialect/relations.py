@@ -79,7 +79,11 @@ def _source(env: Env, node: exp.Expression, left: Relation) -> Relation:
     sample = node.args.get("sample")
     if sample is not None:
         relation = _sampled(env, relation, sample)
-    for pivot in node.args.get("pivots") or ():
+    pivoted = node.args.get("pivots") or ()
+    if pivoted:
+        # The alias stands before PIVOT, whose own alias is with it.
+        relation, name, names = _renamed(relation, name, names), "", []
+    for pivot in pivoted:
         relation = pivots.apply(env, relation, pivot)
     return _renamed(relation, name, names)
 
@@ -183,6 +187,8 @@ def _join(env: Env, left: Relation, join: exp.Expression) -> Relation:
     side, kind = str(join.args.get("side") or "").upper(), str(join.args.get("kind") or "").upper()
     if join.args.get("method") not in {None, "NATURAL"}:
         raise refused(f"{join.args['method']} JOIN", "Use a plain join.")
+    if isinstance(join.this, exp.Lateral):
+        _check_lateral(join)
     if _lateral_function(join.this) is not None:
         lateral = join.this.copy()
         lateral.set("outer", side == "LEFT")
@@ -190,6 +196,8 @@ def _join(env: Env, left: Relation, join: exp.Expression) -> Relation:
     right = _source(env, join.this, left)
     for nested in join.this.args.get("joins") or ():
         right = _join(env, right, nested)
+    if kind in {"SEMI", "ANTI"} and side == "RIGHT":
+        raise InvalidInput(f"[PARSE_SYNTAX_ERROR] There is no RIGHT {kind} JOIN.", "Use LEFT.")
     word = f"{kind} JOIN" if kind in {"SEMI", "ANTI"} else _WORDS[side]
     merged = _merged_names(left, right, join)
     if merged:
@@ -203,6 +211,13 @@ def _join(env: Env, left: Relation, join: exp.Expression) -> Relation:
     sql = f"{left.sql} {word} {lateral}{right.sql} ON {condition or 'true'}"
     kept = () if kind in {"SEMI", "ANTI"} else right.columns
     return Relation(sql, (*left.columns, *kept))
+
+
+def _check_lateral(join: exp.Expression) -> None:
+    on = join.args.get("on")
+    always = on is None or (isinstance(on, exp.Boolean) and bool(on.this))
+    if not always and _lateral_function(join.this) is not None:
+        raise refused("A condition on a LATERAL generator", "Filter its rows in WHERE.")
 
 
 def _condition(env: Env, left: Relation, right: Relation, join: exp.Expression) -> str | None:

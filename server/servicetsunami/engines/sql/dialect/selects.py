@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sqlglot import exp
 
@@ -9,8 +10,8 @@ from servicetsunami.engines.sql.dialect import generators, grouping, ordering, r
 from servicetsunami.engines.sql.dialect.env import Env, Output, Query, Relation, access
 from servicetsunami.engines.sql.dialect.expr import Expr, Trait
 from servicetsunami.engines.sql.dialect.operators import truth
-from servicetsunami.engines.sql.dialect.problems import refused, unknown_column
-from servicetsunami.engines.sql.types import Kind
+from servicetsunami.engines.sql.dialect.problems import mismatch, refused, unknown_column
+from servicetsunami.engines.sql.types import Kind, SqlType
 from servicetsunami.errors import InvalidInput
 
 _MISPLACED = ("into", "kind", "operation_modifiers", "connect", "prewhere", "match", "locks", "top")
@@ -144,11 +145,18 @@ def _struct_star(block: Block, prefix: list[str]) -> list[Item]:
 def _without(items: list[Item], star: exp.Expression) -> list[Item]:
     if star.args.get("replace") or star.args.get("rename"):
         raise refused("SELECT * REPLACE or RENAME", "List the columns.")
-    left_out = {str(c.name).lower() for c in star.args.get("except_") or ()}
+    listed = star.args.get("except_") or ()
+    names = {item.name.lower() for item in items if item.expr.type.kind is Kind.STRUCT}
+    if any(isinstance(c, exp.Column) and str(c.table).lower() in names for c in listed):
+        raise refused("EXCEPT of a struct's field", "Build the struct anew with named_struct.")
+    left_out = {str(c.name).lower() for c in listed}
     unknown = left_out - {item.name.lower() for item in items}
     if unknown:
         raise unknown_column(min(unknown), (item.name for item in items))
-    return [item for item in items if item.name.lower() not in left_out]
+    kept = [item for item in items if item.name.lower() not in left_out]
+    if not kept:
+        raise refused("SELECT without columns", "Keep one at least.")
+    return kept
 
 
 def _fill_clauses(block: Block, node: exp.Expression) -> None:
@@ -165,7 +173,8 @@ def _fill_clauses(block: Block, node: exp.Expression) -> None:
     output = {item.name.lower(): item.expr for item in block.items}
     block.group = grouping.keys(block, node.args.get("group"), output)
     if having is not None:
-        inside = replace(block.env, aliases=output, aliases_first=True)
+        aliases = _unless_key(block, node, output)
+        inside = replace(block.env, aliases=aliases, aliases_first=True, in_having=True)
         block.having = truth(inside.compile(having.this), "HAVING").sql
     if qualify is not None:
         inside = replace(block.env, aliases=output)
@@ -174,6 +183,24 @@ def _fill_clauses(block: Block, node: exp.Expression) -> None:
     if distinct is not None and distinct.args.get("on") is not None:
         raise refused("DISTINCT ON", "Use QUALIFY row_number() OVER (…) = 1.")
     block.distinct = distinct is not None
+    if block.distinct and any(_has_map(item.expr.type) for item in block.items):
+        raise mismatch("DISTINCT does not compare maps")
+
+
+def _has_map(kind: SqlType) -> bool:
+    return kind.kind is Kind.MAP or any(map(_has_map, kind.parts))
+
+
+_LISTS: Final = (exp.Group, exp.Tuple, exp.Paren, exp.Rollup, exp.Cube, exp.GroupingSets)
+
+
+def _unless_key(block: Block, node: exp.Expression, output: dict[str, Expr]) -> dict[str, Expr]:
+    """Leave out the aliases that hide a column of GROUP BY: in HAVING the column comes first."""
+    group = node.args.get("group")
+    listed = group.find_all(exp.Column) if group is not None else ()
+    named = {str(key.name).lower() for key in listed if isinstance(key.parent, _LISTS)}
+    own = {column.name.lower() for column in block.relation.columns}
+    return {name: found for name, found in output.items() if name not in named & own}
 
 
 def _generator_of(node: exp.Expression) -> exp.Expression | None:

@@ -20,7 +20,11 @@ _SHAPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         name: frozenset(parts.split())
         for names, parts in (
             ("Add Sub Mul Div Mod IntDiv EQ NEQ LT LTE GT GTE NullSafeEQ NullSafeNEQ", _PAIR),
-            ("And Or BitwiseAnd BitwiseOr BitwiseXor Dot Escape Is RegexpLike", _PAIR),
+            (
+                "BitwiseLeftShift BitwiseRightShift And Or BitwiseAnd BitwiseOr BitwiseXor Dot "
+                "Escape Is RegexpLike",
+                _PAIR,
+            ),
             ("Filter WithinGroup IntervalSpan Extract", _PAIR),
             ("Not Neg Paren BitwiseNot All Any Boolean Where Having Qualify From Exists", "this"),
             ("IgnoreNulls RespectNulls HexString RawString Var Placeholder DataTypeParam", "this"),

@@ -51,7 +51,7 @@ def _difference(left: Expr, right: Expr) -> Expr | None:
         return fill("to_days(CAST({0} - {1} AS INTEGER))", DAY, [left, right])
     if kinds <= {*TEMPORAL, Kind.STRING}:
         sides = [implicit(side, TIMESTAMP, "-") for side in (left, right)]
-        return fill("to_microseconds(epoch_us({0}) - epoch_us({1}))", DAY_TIME, sides)
+        return fill("s_span(epoch_us({0}) - epoch_us({1}))", DAY_TIME, sides, uses=2)
     return None
 
 
@@ -72,6 +72,5 @@ def _scaled(sign: str, left: Expr, right: Expr) -> Expr:
     if kind.kind is Kind.YEAR_MONTH:
         whole = "(12 * date_part('year', {0}) + date_part('month', {0}))"
         return fill(f"to_months(CAST(round({whole} {sign} {{1}}) AS INTEGER))", kind, [left, by])
-    return fill(
-        f"to_microseconds(CAST(round(epoch_us({{0}}) {sign} {{1}}) AS BIGINT))", kind, [left, by]
-    )
+    moved = f"CAST(round(epoch_us({{0}}) {sign} {{1}}) AS BIGINT)"
+    return fill(f"s_span({moved})", kind, [left, by], uses=2)

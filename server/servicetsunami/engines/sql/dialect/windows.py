@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from servicetsunami.engines.sql.dialect.env import Env
-from servicetsunami.engines.sql.dialect.expr import Expr, Trait
 from servicetsunami.engines.sql.dialect.problems import refused
+from servicetsunami.engines.sql.dialect.sort_keys import sort_key
 from servicetsunami.errors import InvalidInput
 
 
@@ -28,7 +28,7 @@ def of(env: Env, node: exp.Window) -> exp.Window:
 
 def ordering(env: Env, listed: Sequence[exp.Expression]) -> str:
     """Write ORDER BY items; NULL comes first in ascending order, as in Databricks."""
-    return ", ".join(order_item(env.compile(item.this).sql, item) for item in listed)
+    return ", ".join(order_item(sort_key(env.compile(item.this)).sql, item) for item in listed)
 
 
 def order_item(sql: str, item: exp.Expression) -> str:
@@ -57,6 +57,12 @@ def _frame(env: Env, spec: exp.Expression) -> str:
     kind = str(spec.args.get("kind") or "ROWS")
     if spec.args.get("exclude"):
         raise refused("EXCLUDE in a window frame", "Leave it out.")
+    backwards = (spec.args["start"], spec.args.get("end_side")) == ("CURRENT ROW", "PRECEDING")
+    if backwards or (spec.args.get("start_side"), spec.args.get("end")) == (
+        "FOLLOWING",
+        "CURRENT ROW",
+    ):
+        raise refused("A window frame that ends before it starts", "Turn its bounds round.")
     start = _bound(env, spec, "start")
     if spec.args.get("end") is None:
         return f"{kind} {start}"
@@ -70,9 +76,3 @@ def _bound(env: Env, spec: exp.Expression, which: str) -> str:
     if value == "UNBOUNDED":
         return f"UNBOUNDED {side}"
     return f"{env.compile(value).sql} {side}"
-
-
-def windowed(done: Expr, env: Env, window: exp.Window) -> Expr:
-    """Put an aggregate over a window; the result is no aggregate any more."""
-    sql = f"{done.sql} {over(env, window)}"
-    return Expr(sql, done.type, f"{done.name} OVER (…)", weight=done.weight, traits=Trait.WINDOW)
