@@ -63,11 +63,6 @@ class Settings(BaseSettings):
     ingest_timeout_s: float = Field(
         default=3600.0, gt=0, description="Longest time that one ingest may take, in seconds."
     )
-    ingest_bytes_max: int = Field(
-        default=100 * 2**30,
-        ge=1,
-        description="Largest file to ingest, after decompression, in bytes.",
-    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="How much is written to stderr."
     )

@@ -50,11 +50,6 @@ class Metadata:
             await self._database.close()
             self._database = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether anybody has needed the database yet."""
-        return self._database is not None
-
     async def _open(self) -> "Database":
         async with self._opening:
             if self._database is None:
