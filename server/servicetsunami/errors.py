@@ -10,7 +10,13 @@ ServerError                 base; says what failed and what to do next
 ├── LimitExceeded           a size, memory or row limit was reached
 ├── TimedOut                the work did not end within its time-out, and was stopped
 ├── Cancelled               the caller asked to stop, and the work was stopped
-├── RemoteUnavailable       Databricks did not answer, or not in time
+├── RemoteError             Databricks did not do what it was asked; `code` is its own word for it
+│   ├── RemoteUnavailable       it did not answer, or not in time, or asked to wait
+│   ├── RemoteUnauthenticated   it does not accept the credentials
+│   ├── RemoteDenied            the credentials lack a permission there
+│   ├── RemoteNotFound          it does not have what was named
+│   ├── RemoteConflict          the thing exists already, or is being changed; may pass by itself
+│   └── RemoteRefused           it will never do this, however often it is asked
 └── ConfigurationError      a setting or this machine needs a change before the server can work
 """
 
@@ -27,7 +33,7 @@ class ServerError(Exception):
         self.what = what
         self.next_step = next_step
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, ...]]:
         """Errors cross process borders: workers raise them, the server shows them."""
         return type(self), (self.what, self.next_step)
 
@@ -80,8 +86,44 @@ class Cancelled(ServerError):
     """The caller asked to stop, and the work was stopped."""
 
 
-class RemoteUnavailable(ServerError):
-    """Databricks did not answer, or not in time."""
+class RemoteError(ServerError):
+    """Databricks did not do what it was asked.
+
+    `code` is its error code, such as `RESOURCE_DOES_NOT_EXIST` or an error class of SQL such as
+    `TABLE_OR_VIEW_NOT_FOUND`; empty when it gave none.
+    """
+
+    def __init__(self, what: str, next_step: str, code: str = "") -> None:
+        super().__init__(what, next_step)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, ...]]:
+        """Keep the code on the way through a process border."""
+        return type(self), (self.what, self.next_step, self.code)
+
+
+class RemoteUnavailable(RemoteError):
+    """Databricks did not answer, or not in time, or asked to wait."""
+
+
+class RemoteUnauthenticated(RemoteError):
+    """Databricks does not accept the credentials."""
+
+
+class RemoteDenied(RemoteError):
+    """The credentials lack a permission on Databricks."""
+
+
+class RemoteNotFound(RemoteError):
+    """Databricks does not have what was named."""
+
+
+class RemoteConflict(RemoteError):
+    """The thing exists already on Databricks, or is being changed; it may pass by itself."""
+
+
+class RemoteRefused(RemoteError):
+    """Databricks will never do this, however often it is asked."""
 
 
 class ConfigurationError(ServerError):

@@ -1,0 +1,1 @@
+"""What must still reach Databricks: the outbox, carried there item by item."""
