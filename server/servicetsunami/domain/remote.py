@@ -56,3 +56,19 @@ class RemoteTable:
     properties: Mapping[str, str] = field(default_factory=dict)
     table_id: str | None = None
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceHealth:
+    """How a workspace was at one moment; `error` and `next_step` when not all is well."""
+
+    reachable: bool
+    authenticated: bool
+    user: str | None
+    warehouse_id: str | None
+    warehouse_state: str | None
+    breaker_state: str
+    error: str | None
+    next_step: str | None
+    checked_at: datetime
+    latency_ms: int

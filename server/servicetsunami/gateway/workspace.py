@@ -1,0 +1,59 @@
+"""One Databricks workspace: its verbs by noun, over one client."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from servicetsunami.gateway.catalogs import Catalogs
+from servicetsunami.gateway.client import WorkspaceClient
+from servicetsunami.gateway.config import WorkspaceConfig
+from servicetsunami.gateway.downloads import Downloads
+from servicetsunami.gateway.files import Files
+from servicetsunami.gateway.health import Health
+from servicetsunami.gateway.statements import Statements
+from servicetsunami.gateway.warehouses import Warehouses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Everything that can be asked of a workspace."""
+
+    client: WorkspaceClient
+    statements: Statements
+    downloads: Downloads
+    files: Files
+    catalogs: Catalogs
+    warehouses: Warehouses
+    health: Health
+    store: httpx.AsyncClient
+    """Speaks to object stores, without our credentials."""
+
+    @property
+    def host(self) -> str:
+        """Its address."""
+        return self.client.config.host
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+        await self.store.aclose()
+
+
+def open_workspace(config: WorkspaceConfig) -> Workspace:
+    """Build the verbs; nothing is sent yet."""
+    # Every wait is bounded by the deadlines of the client; these only bound silence on one socket.
+    timeout = httpx.Timeout(60.0, connect=config.connect_timeout_s, pool=config.connect_timeout_s)
+    client = WorkspaceClient(config, httpx.AsyncClient(base_url=config.host, timeout=timeout))
+    store = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": ""})
+    warehouses = Warehouses(client, config.warehouse_id)
+    statements = Statements(client, warehouses)
+    return Workspace(
+        client=client,
+        statements=statements,
+        downloads=Downloads(client, store),
+        files=Files(client),
+        catalogs=Catalogs(client),
+        warehouses=warehouses,
+        health=Health(client, warehouses),
+        store=store,
+    )
