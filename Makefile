@@ -21,7 +21,7 @@ $(DEV): $(RUN) requirements-dev.lock
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help setup demo check test fast-test cover lint types layers conformance clients bench lock clean
+.PHONY: help setup demo demo-databricks dev-workspace check test fast-test cover lint types layers conformance clients bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,12 @@ setup: $(DEV) ## install into .venv
 
 demo: $(RUN) ## see the main job on real data: ingest, describe, ask, travel in time
 	@$(BIN)/servicetsunami demo
+
+demo-databricks: $(DEV) ## see the Databricks half without an account: sync, outage, recovery
+	@$(BIN)/python -m tests.fakes.databricks.demo
+
+dev-workspace: $(DEV) ## a fake Databricks workspace on this machine, to connect a server to
+	@$(BIN)/python -m tests.fakes.databricks
 
 check: $(DEV) lint types layers fast-test ## what every commit passes (under 3 minutes)
 

@@ -1,0 +1,211 @@
+"""Jobs: created, changed, listed, run; each run once for a token; paged inside and outside."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.fakes.databricks.errors import ApiError, invalid
+from tests.fakes.databricks.runs import Run, TaskRun, run_info, task_info
+from tests.fakes.databricks.state import State
+
+PAGE_TASKS = 100
+
+
+class Jobs:
+    def __init__(self) -> None:
+        self.all: dict[int, dict[str, Any]] = {}
+        self.runs: dict[int, Run] = {}
+        self.tokens: dict[str, int] = {}
+        self.outcome: dict[str, str] = {}
+        self.outputs: dict[str, str] = {}
+        self._last_id = 2**53
+
+    def next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def job(self, job_id: object) -> dict[str, Any]:
+        found = self.all.get(int(str(job_id)))
+        if found is None:
+            raise invalid(f"Job {job_id} does not exist.")
+        return found
+
+    def run(self, run_id: object) -> Run:
+        found = self.runs.get(int(str(run_id)))
+        if found is None:
+            raise invalid(f"Run {run_id} does not exist.")
+        return found
+
+    def start(self, body: dict[str, Any], settings: dict[str, Any], job_id: int | None) -> Run:
+        token = body.get("idempotency_token")
+        if token and token in self.tokens:
+            return self.run(self.tokens[token])
+        tasks = [TaskRun(self.next_id(), task) for task in settings.get("tasks") or []]
+        active = [r for r in self.runs.values() if job_id and r.job_id == job_id and not r.is_ended]
+        declared = {each["name"]: each["default"] for each in settings.get("parameters") or []}
+        run = Run(
+            run_id=self.next_id(),
+            job_id=job_id,
+            name=settings.get("name") or settings.get("run_name") or "Untitled",
+            tasks=tasks,
+            parameters=declared | (body.get("job_parameters") or {}),
+            outcomes=self.outcome,
+            number=1 + len([r for r in self.runs.values() if r.job_id == job_id]),
+        )
+        is_full = job_id and len(active) >= int(settings.get("max_concurrent_runs") or 1)
+        if is_full and not (settings.get("queue") or {}).get("enabled"):
+            run.skipped = "MAXIMUM_CONCURRENT_RUNS_REACHED"
+        self.runs[run.run_id] = run
+        if token:
+            self.tokens[token] = run.run_id
+        return run
+
+
+def _page(found: list[dict[str, Any]], request: Request, name: str, limit: int) -> Response:
+    size = int(request.query_params.get("limit") or 20)
+    if not 1 <= size <= limit:
+        raise invalid(f"limit must be between 1 and {limit}.")
+    start = int(request.query_params.get("page_token") or 0)
+    more = start + size < len(found)
+    answer: dict[str, Any] = {name: found[start : start + size], "has_more": more}
+    return JSONResponse(answer | ({"next_page_token": str(start + size)} if more else {}))
+
+
+def _job_info(job_id: int, job: dict[str, Any]) -> dict[str, Any]:
+    settings = {"timeout_seconds": 0, "email_notifications": {}, "max_concurrent_runs": 1, **job}
+    return {"job_id": job_id, "settings": settings, "creator_user_name": "agent@example.com"}
+
+
+def _job_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
+    async def create(request: Request) -> Response:
+        settings = await request.json()
+        job_id = jobs.next_id()
+        jobs.all[job_id] = settings
+        return JSONResponse({"job_id": job_id})
+
+    async def get(request: Request) -> Response:
+        job_id = int(request.query_params["job_id"])
+        info = _job_info(job_id, jobs.job(job_id))
+        tasks, start = (
+            info["settings"].get("tasks") or [],
+            int(request.query_params.get("page_token") or 0),
+        )
+        if len(tasks) > PAGE_TASKS and "2.2" in base:
+            info["settings"]["tasks"] = tasks[start : start + PAGE_TASKS]
+            info["has_more"] = start + PAGE_TASKS < len(tasks)
+            if info["has_more"]:
+                info["next_page_token"] = str(start + PAGE_TASKS)
+        return JSONResponse(info)
+
+    async def listing(request: Request) -> Response:
+        name = request.query_params.get("name", "").lower()
+        found = [
+            _job_info(job_id, job)
+            for job_id, job in jobs.all.items()
+            if not name or str(job.get("name", "")).lower() == name
+        ]
+        return _page(found, request, "jobs", 100)
+
+    async def change(request: Request) -> Response:
+        body, verb = await request.json(), request.path_params["verb"]
+        job = jobs.job(body["job_id"])
+        if verb == "delete":
+            del jobs.all[int(body["job_id"])]
+        elif verb == "reset":
+            jobs.all[int(body["job_id"])] = body["new_settings"]
+        else:
+            job.update(body.get("new_settings") or {})
+            for name in body.get("fields_to_remove") or []:
+                job.pop(name, None)
+        return JSONResponse({})
+
+    async def run_now(request: Request) -> Response:
+        body = await request.json()
+        run = jobs.start(body, jobs.job(body["job_id"]), int(body["job_id"]))
+        return JSONResponse({"run_id": run.run_id, "number_in_job": run.number})
+
+    return [
+        Route(f"{base}/create", wrap(create), methods=["POST"]),
+        Route(f"{base}/get", wrap(get)),
+        Route(f"{base}/list", wrap(listing)),
+        Route(f"{base}/run-now", wrap(run_now), methods=["POST"]),
+        Route(f"{base}/{{verb:str}}", wrap(change), methods=["POST"]),
+    ]
+
+
+def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
+    async def submit(request: Request) -> Response:
+        body = await request.json()
+        return JSONResponse({"run_id": jobs.start(body, body, None).run_id})
+
+    async def get(request: Request) -> Response:
+        run = jobs.run(request.query_params["run_id"])
+        run.step()
+        return JSONResponse({**run_info(run), "tasks": [task_info(task) for task in run.tasks]})
+
+    async def output(request: Request) -> Response:
+        wanted = int(request.query_params["run_id"])
+        if wanted in jobs.runs and len(jobs.runs[wanted].tasks) > 1:
+            raise invalid("Retrieving the output of runs with multiple tasks is not supported.")
+        tasks = [t for r in jobs.runs.values() for t in r.tasks if wanted in {t.run_id, r.run_id}]
+        if not tasks:
+            raise invalid(f"Run {wanted} does not exist.")
+        [task] = tasks
+        found: dict[str, Any] = {"notebook_output": {}, "metadata": task_info(task)}
+        if task.key in jobs.outputs:
+            found["notebook_output"] = {"result": jobs.outputs[task.key], "truncated": False}
+        if task.result == "FAILED":
+            found |= {"error": "It failed.", "error_trace": "Traceback: It failed."}
+        return JSONResponse(found)
+
+    async def listing(request: Request) -> Response:
+        query = request.query_params
+        found = [
+            run_info(run)
+            for run in reversed(jobs.runs.values())
+            if query.get("job_id") in (None, str(run.job_id))
+            and not (query.get("active_only") == "true" and run.is_ended)
+            and not (query.get("completed_only") == "true" and not run.is_ended)
+        ]
+        return _page(found, request, "runs", 25)
+
+    async def cancel(request: Request) -> Response:
+        jobs.run((await request.json())["run_id"]).is_cancelled = True
+        return JSONResponse({})
+
+    async def repair(request: Request) -> Response:
+        run = jobs.run((await request.json())["run_id"])
+        if not run.is_ended:
+            raise ApiError(400, "INVALID_STATE", "The run is still active.")
+        for task in run.tasks:
+            if task.result != "SUCCESS":
+                task.state, task.result, task.attempt = "BLOCKED", None, task.attempt + 1
+        run.repairs, run.is_cancelled = run.repairs + 1, False
+        return JSONResponse({"repair_id": jobs.next_id()})
+
+    async def delete(request: Request) -> Response:
+        del jobs.runs[jobs.run((await request.json())["run_id"]).run_id]
+        return JSONResponse({})
+
+    post = ["POST"]
+    return [
+        Route(f"{base}/runs/submit", wrap(submit), methods=post),
+        Route(f"{base}/runs/get", wrap(get)),
+        Route(f"{base}/runs/get-output", wrap(output)),
+        Route(f"{base}/runs/list", wrap(listing)),
+        Route(f"{base}/runs/cancel", wrap(cancel), methods=post),
+        Route(f"{base}/runs/repair", wrap(repair), methods=post),
+        Route(f"{base}/runs/delete", wrap(delete), methods=post),
+    ]
+
+
+def routes(state: State, wrap: Any) -> list[Route]:
+    jobs: Jobs = state.sub(Jobs)
+    bases = ("/api/2.2/jobs", "/api/2.1/jobs")
+    return [
+        route
+        for base in bases
+        for route in (*_run_routes(jobs, base, wrap), *_job_routes(jobs, base, wrap))
+    ]
