@@ -10,10 +10,18 @@ LOCAL_TENANT = "local"
 class Caller:
     """The authenticated origin of a call.
 
-    `catalog` is the name under which the tenant's datasets are addressed in SQL.
+    `catalog` is the name under which the tenant's datasets are addressed in SQL, here and on
+    Databricks. `has_databricks` tells whether they live there too, and `catalogs` which other
+    catalogs may be read there; `*` stands for all.
     """
 
     tenant: str
     subject: str
     catalog: str
     scopes: frozenset[str] = frozenset()
+    has_databricks: bool = False
+    catalogs: frozenset[str] = frozenset()
+
+    def may_read(self, catalog: str) -> bool:
+        """Whether tables of this catalog on Databricks may be shown to the caller."""
+        return catalog == self.catalog or not self.catalogs.isdisjoint({"*", catalog})

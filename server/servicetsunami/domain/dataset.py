@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from servicetsunami.errors import InvalidInput
 
@@ -83,6 +83,34 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """Where a dataset was copied from: a table on Databricks, in its version there.
+
+    `version` is None for what has none, such as a view.
+    """
+
+    table: str
+    version: int | None
+    at: datetime
+
+    KEY: ClassVar[str] = "pulled"
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, object]) -> "Self | None":
+        """Read what `as_metadata` wrote; None for a dataset that was not pulled."""
+        found = metadata.get(cls.KEY)
+        if not isinstance(found, Mapping):
+            return None
+        version, at = found["version"], datetime.fromisoformat(str(found["at"]))
+        return cls(table=str(found["table"]), version=version, at=at)
+
+    def as_metadata(self) -> dict[str, object]:
+        """What a dataset's metadata keep of it."""
+        at = self.at.isoformat()
+        return {self.KEY: {"table": self.table, "version": self.version, "at": at}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """What the metadata remembers of a dataset.
 
@@ -105,6 +133,16 @@ class Dataset:
     synced_at: datetime | None = None
     sync_error: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def pulled(self) -> Pulled | None:
+        """Where on Databricks it was copied from, if it was."""
+        return Pulled.of(self.metadata)
+
+    @property
+    def agreed_at(self) -> datetime | None:
+        """When it was last known to be the same here and on Databricks."""
+        return self.pulled.at if self.pulled else self.synced_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,11 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
-    """One change that Databricks must learn of, in the order of `id` per asset."""
+    """One change that Databricks must learn of, in the order of `id` per kind and subject.
+
+    The order goes by the subject, which is the name there: a successor of the same name has to
+    wait until its predecessor is gone.
+    """
 
     id: int
     tenant: str
@@ -35,3 +39,35 @@ class OutboxItem:
     change: Change
     payload: Mapping[str, object] = field(default_factory=dict)
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedItem:
+    """An item that one worker may deliver until `lease_until`.
+
+    `fence` grows with every claim: only who has the newest one can end the item. `attempts` counts
+    the claims, this one included, and `progress` is what earlier ones have noted.
+    """
+
+    item: OutboxItem
+    fence: int
+    attempts: int
+    progress: Mapping[str, object] = field(default_factory=dict)
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What is on its way for one kind and subject, and what holds it up.
+
+    `next_at` is None where the next try may come at any moment.
+    """
+
+    kind: AssetKind
+    subject: str
+    waiting: int
+    parked: int
+    oldest_at: datetime
+    attempts: int
+    last_error: str | None
+    next_at: datetime | None

@@ -102,7 +102,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
 def _postgresql(url: URL) -> Engines:
     engine = create_async_engine(
         url,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        # Statements are not cancelled in the middle, so each has to end by itself.
+        connect_args={"timeout": BUSY_TIMEOUT_S, "command_timeout": 4 * BUSY_TIMEOUT_S},
         pool_size=_READERS_MAX,
         pool_timeout=2 * BUSY_TIMEOUT_S,
         pool_pre_ping=True,

@@ -7,15 +7,17 @@ item are committed by one transaction, or none of them.
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from anyio import CancelScope
+from anyio.lowlevel import checkpoint_if_cancelled
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
+from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.outbox import Outbox
 from servicetsunami.stores.tenants import Tenants
@@ -29,7 +31,24 @@ class Transaction:
         self.tenants = Tenants(connection)
         self.datasets = Datasets(connection, self.tenants)
         self.outbox = Outbox(connection)
+        self.leases = Leases(connection)
         self.usage = Usage(connection)
+
+
+class SteadyConnection(AsyncConnection):
+    """A connection whose statements are run to their end, and then the caller is cancelled.
+
+    Cancelled in the middle of one, the driver is left in a state that it cannot be closed from:
+    the event loop would wait for it for ever when the server stops.
+    """
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base says
+        """Run a statement that cancellation cannot break off."""
+        await checkpoint_if_cancelled()
+        with CancelScope(shield=True):
+            result = await super().execute(*args, **kwargs)
+        await checkpoint_if_cancelled()
+        return result
 
 
 class Database:
@@ -76,10 +95,14 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[Transaction]:
         with translated(self._engines.where):
-            connection = await engine.connect()
+            await checkpoint_if_cancelled()
+            connection = SteadyConnection(engine)
             try:
-                await connection.begin()
+                with CancelScope(shield=True):
+                    await connection.start()
+                    await connection.begin()
                 yield Transaction(connection)
+                await checkpoint_if_cancelled()
                 # A cancelled caller must not leave open whether the commit happened.
                 with CancelScope(shield=True):
                     await connection.commit()

@@ -1,12 +1,24 @@
 """Datasets and their acknowledged versions: the truth about what is in the tables on disk."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    case,
+    cast,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from servicetsunami.domain.dataset import Dataset, DatasetName, DatasetVersion
+from servicetsunami.domain.dataset import Dataset, DatasetName, DatasetVersion, SyncState
 from servicetsunami.errors import Conflict, NotFound
 from servicetsunami.stores.records import (
     dataset_values,
@@ -19,7 +31,22 @@ from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
 _SHOWN_VERSIONS_MAX = 20
+_SYNC_COLUMNS = frozenset({"sync_state", "synced_version", "synced_at", "sync_error"})
+_STATE_AFTER_CHANGE = case(
+    (DATASETS.c.sync_state == SyncState.SYNCED.value, SyncState.WAITING.value),
+    else_=DATASETS.c.sync_state,
+)
 _VERSION_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTotals:
+    """The datasets in one sync state, added up."""
+
+    state: SyncState
+    count: int
+    row_count: int
+    size_bytes: int
 
 
 class Datasets:
@@ -47,6 +74,7 @@ class Datasets:
     async def update(self, dataset: Dataset, change: DatasetVersion, *, base_version: int) -> None:
         """Acknowledge a new version of a dataset, if it is still at `base_version`.
 
+        A synced dataset waits again; how far the sync is, only the worker's own words change.
         Raises Conflict when it was changed or deleted meanwhile, or when the idempotency key of
         the change was applied before.
         """
@@ -57,7 +85,7 @@ class Datasets:
                 DATASETS.c.id == dataset.id,
                 DATASETS.c.version == base_version,
             )
-            .values(dataset_values(dataset))
+            .values({**_without_sync(dataset_values(dataset)), "sync_state": _STATE_AFTER_CHANGE})
         )
         if (await self._connection.execute(statement)).rowcount != 1:
             raise Conflict(
@@ -148,6 +176,89 @@ class Datasets:
             raise NotFound.dataset(str(name), [])
         return dataset
 
+    async def mark_synced(
+        self, tenant: str, dataset_id: str, *, version: int, at: datetime
+    ) -> None:
+        """Note that a version has reached Databricks; synced is only who has no newer one."""
+        newest = DATASETS.c.version
+        await self._sync(
+            tenant,
+            dataset_id,
+            sync_state=case(
+                (DATASETS.c.sync_state == SyncState.OFF.value, SyncState.OFF.value),
+                (newest <= version, SyncState.SYNCED.value),
+                else_=SyncState.WAITING.value,
+            ),
+            synced_version=version,
+            synced_at=at,
+            sync_error=None,
+        )
+
+    async def mark_parked(self, tenant: str, dataset_id: str, *, error: str) -> None:
+        """Note what holds the dataset up."""
+        await self._sync(tenant, dataset_id, sync_state=SyncState.PARKED.value, sync_error=error)
+
+    async def set_sync(
+        self, tenant: str, dataset_id: str, state: SyncState, *, error: str | None = None
+    ) -> None:
+        """Decide whether a dataset is sent."""
+        await self._sync(tenant, dataset_id, sync_state=state.value, sync_error=error)
+
+    async def _sync(self, tenant: str, dataset_id: str, **values: object) -> None:
+        statement = (
+            update(DATASETS)
+            .where(owned_by(tenant, DATASETS), DATASETS.c.id == dataset_id)
+            .values(**values)
+        )
+        await self._connection.execute(statement)
+
+    async def unpark(self, tenant: str, subject: str | None) -> None:
+        """Have parked datasets wait again: all of the tenant's, or the one of that name."""
+        statement = update(DATASETS).where(
+            owned_by(tenant, DATASETS), DATASETS.c.sync_state == SyncState.PARKED.value
+        )
+        if subject is not None:
+            name = DATASETS.c.schema_name + "." + DATASETS.c.table_name
+            statement = statement.where(name == subject)
+        values = {"sync_state": SyncState.WAITING.value, "sync_error": None}
+        await self._connection.execute(statement.values(values))
+
+    async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
+        """Count and size of the datasets, by where they stand on their way to Databricks."""
+        columns = DATASETS.c
+        statement = (
+            select(
+                columns.sync_state,
+                func.count().label("count"),
+                cast(func.sum(columns.row_count), columns.row_count.type).label("row_count"),
+                cast(func.sum(columns.size_bytes), columns.row_count.type).label("size_bytes"),
+            )
+            .where(owned_by(tenant, DATASETS))
+            .group_by(columns.sync_state)
+        )
+        return tuple(
+            StateTotals(
+                state=SyncState(row.sync_state),
+                count=row.count,
+                row_count=row.row_count,
+                size_bytes=row.size_bytes,
+            )
+            for row in (await self._connection.execute(statement)).all()
+        )
+
+    async def version_before(
+        self, tenant: str, dataset_id: str, number: int
+    ) -> DatasetVersion | None:
+        """The acknowledged version that a version was built on; None for the first one."""
+        statement = (
+            self._of(tenant, dataset_id)
+            .where(DATASET_VERSIONS.c.version < number)
+            .order_by(DATASET_VERSIONS.c.version.desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else to_version(row)
+
     async def versions(
         self, tenant: str, dataset_id: str, *, limit: int = 100
     ) -> tuple[DatasetVersion, ...]:
@@ -220,6 +331,10 @@ class Datasets:
             return NotFound(f"There is {missing}.", "Call list_assets to see which datasets exist.")
         shown = ", ".join(f"{each.version} ({each.created_at.isoformat()})" for each in known)
         return NotFound(f"There is {missing}.", f"The newest versions are {shown}.")
+
+
+def _without_sync(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name not in _SYNC_COLUMNS}
 
 
 def _matching(statement: Select, tenant: str, search: str | None) -> Select:

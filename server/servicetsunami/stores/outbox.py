@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from servicetsunami.domain.outbox import AssetKind, Change, OutboxItem
+from servicetsunami.domain.outbox import AssetKind, Change, OutboxItem, Queue
 from servicetsunami.stores.schema import OUTBOX
 from servicetsunami.stores.scope import owned_by
 
@@ -17,16 +17,22 @@ class ItemState(StrEnum):
     """Where an item stands; a leased item is still waiting, until its lease has done its work."""
 
     WAITING = "waiting"
-    DONE = "done"
     PARKED = "parked"
+    DONE = "done"
+    DROPPED = "dropped"
+    SUPERSEDED = "superseded"
+
+
+UNFINISHED = (ItemState.WAITING.value, ItemState.PARKED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """How much waits, and since when."""
+    """How much waits or is parked, and since when."""
 
     items: int
     oldest_at: datetime | None
+    parked: int = 0
 
 
 class Outbox:
@@ -64,7 +70,7 @@ class Outbox:
             "fence": 0,
         }
         statement = insert(OUTBOX).values(values).returning(OUTBOX)
-        return _item((await self._connection.execute(statement)).one())
+        return to_item((await self._connection.execute(statement)).one())
 
     async def pending(self, tenant: str, *, limit: int = 100) -> tuple[OutboxItem, ...]:
         """The oldest items that still wait, at most `limit` of them."""
@@ -74,18 +80,119 @@ class Outbox:
             .order_by(OUTBOX.c.id)
             .limit(limit)
         )
-        return tuple(map(_item, await self._connection.execute(statement)))
+        return tuple(map(to_item, await self._connection.execute(statement)))
 
     async def depth(self, tenant: str) -> Depth:
-        """Count the items that still wait, and date the oldest."""
-        statement = select(func.count(), func.min(OUTBOX.c.created_at)).where(
-            owned_by(tenant, OUTBOX), OUTBOX.c.state == ItemState.WAITING
+        """Count the items that still wait and those that are parked, and date the oldest."""
+        parked = func.sum(case((OUTBOX.c.state == ItemState.PARKED, 1), else_=0))
+        statement = select(func.count(), parked, func.min(OUTBOX.c.created_at)).where(
+            owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(UNFINISHED)
         )
-        items, oldest_at = (await self._connection.execute(statement)).one()
-        return Depth(items=items, oldest_at=oldest_at)
+        items, held, oldest_at = (await self._connection.execute(statement)).one()
+        return Depth(items=items - (held or 0), parked=held or 0, oldest_at=oldest_at)
+
+    async def overview(self, tenant: str) -> tuple[Queue, ...]:
+        """What is on its way, by kind and subject, in the order of the oldest item of each."""
+        first = func.min(OUTBOX.c.id)
+        counted = (
+            select(
+                first.label("first_id"),
+                func.min(OUTBOX.c.created_at).label("oldest_at"),
+                func.sum(case((OUTBOX.c.state == ItemState.PARKED, 1), else_=0)).label("parked"),
+                func.count().label("item_count"),
+            )
+            .where(owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(UNFINISHED))
+            .group_by(OUTBOX.c.kind, OUTBOX.c.subject)
+            .subquery()
+        )
+        # The first item is the one that the others wait for: its error is what holds them up.
+        statement = (
+            select(OUTBOX)
+            .add_columns(counted.c.oldest_at, counted.c.parked, counted.c.item_count)
+            .join(counted, counted.c.first_id == OUTBOX.c.id)
+            .order_by(OUTBOX.c.id)
+        )
+        return tuple(
+            Queue(
+                kind=AssetKind(row.kind),
+                subject=row.subject,
+                waiting=row.item_count - row.parked,
+                parked=row.parked,
+                oldest_at=row.oldest_at,
+                attempts=row.attempts,
+                last_error=row.last_error,
+                next_at=row.not_before,
+            )
+            for row in await self._connection.execute(statement)
+        )
+
+    async def requeue(
+        self, tenant: str, *, kind: AssetKind | None, subject: str | None, at: datetime
+    ) -> int:
+        """Have unfinished items tried again now, with their attempts forgotten; how many."""
+        statement = (
+            update(OUTBOX)
+            .where(*_chosen(tenant, kind, subject), OUTBOX.c.state.in_(UNFINISHED), _unleased(at))
+            .values(state=ItemState.WAITING.value, attempts=0, not_before=None)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
+    async def drop(self, tenant: str, *, kind: AssetKind, subject: str, at: datetime) -> int:
+        """Give up the unfinished items of one subject that nobody is delivering now; how many."""
+        return await self._end(
+            ItemState.DROPPED, *_chosen(tenant, kind, subject), at=at, reason="dropped by hand"
+        )
+
+    async def supersede(
+        self, tenant: str, *, kind: AssetKind, asset_id: str, reason: str, at: datetime
+    ) -> int:
+        """End the unfinished items of an asset that a later change makes pointless; how many.
+
+        One that is being delivered now is left to whoever does it.
+        """
+        return await self._end(
+            ItemState.SUPERSEDED,
+            *_chosen(tenant, kind, None),
+            OUTBOX.c.asset_id == asset_id,
+            at=at,
+            reason=reason,
+        )
+
+    async def _end(
+        self, state: ItemState, *conditions: ColumnElement[bool], at: datetime, reason: str
+    ) -> int:
+        statement = (
+            update(OUTBOX)
+            .where(*conditions, OUTBOX.c.state.in_(UNFINISHED), _unleased(at))
+            .values(state=state.value, ended_at=at, last_error=reason)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
+    async def unfinished(self, tenant: str, *, kind: AssetKind, subject: str) -> int:
+        """How many items of one subject wait or are parked."""
+        statement = select(func.count()).where(
+            *_chosen(tenant, kind, subject), OUTBOX.c.state.in_(UNFINISHED)
+        )
+        return (await self._connection.execute(statement)).scalar_one()
 
 
-def _item(row: Row[tuple[object, ...]]) -> OutboxItem:
+def _chosen(
+    tenant: str, kind: AssetKind | None, subject: str | None
+) -> tuple[ColumnElement[bool], ...]:
+    conditions = [owned_by(tenant, OUTBOX)]
+    if kind is not None:
+        conditions.append(OUTBOX.c.kind == kind.value)
+    if subject is not None:
+        conditions.append(OUTBOX.c.subject == subject)
+    return tuple(conditions)
+
+
+def _unleased(at: datetime) -> ColumnElement[bool]:
+    return or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= at)
+
+
+def to_item(row: Row[tuple[object, ...]]) -> OutboxItem:
+    """The item that a row stands for."""
     return OutboxItem(
         id=row.id,
         tenant=row.tenant,

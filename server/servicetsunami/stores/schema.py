@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -171,8 +171,11 @@ OUTBOX = Table(
     Column("lease_until", UtcDateTime),
     Column("fence", BigInteger, nullable=False),
     Column("last_error", String),
+    Column("progress", JSON_VALUE),
+    Column("ended_at", UtcDateTime),
     Index(None, "state", "not_before", "id"),
     Index(None, "tenant", "kind", "asset_id", "id"),
+    Index("ix_outbox_order", "tenant", "kind", "subject", "id"),
     # An id is never given twice, not even after the newest item was deleted.
     sqlite_autoincrement=True,
 )

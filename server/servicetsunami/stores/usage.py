@@ -24,6 +24,16 @@ class ToolTotals:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTotals:
+    """The calls of one day in UTC, such as 2026-01-31, added up."""
+
+    day: str
+    calls: int
+    failures: int
+    rows: int
+
+
 class Usage:
     """The usage events of all tenants, seen one tenant at a time."""
 
@@ -55,3 +65,28 @@ class Usage:
             ToolTotals(**row) for row in (await self._connection.execute(statement)).mappings()
         ]
         return tuple(sorted(found, key=lambda each: each.tool))
+
+    async def days(self, tenant: str, *, since: datetime) -> tuple[DayTotals, ...]:
+        """Add up the events from `since` on, by day, oldest first; empty days are left out."""
+        columns = USAGE_EVENTS.c
+        moment = columns.created_at
+        if self._connection.dialect.name == "postgresql":
+            # As the others have it: in UTC, whatever zone the session is in.
+            moment = func.timezone("UTC", moment)
+        day = func.date(moment).label("day")
+        succeeded = func.sum(cast(columns.ok, Integer))
+        statement = (
+            select(
+                day,
+                func.count().label("calls"),
+                (func.count() - succeeded).label("failures"),
+                cast(func.sum(columns.rows), columns.rows.type).label("rows"),
+            )
+            .where(owned_by(tenant, USAGE_EVENTS), columns.created_at >= since)
+            .group_by(day)
+            .order_by(day)
+        )
+        return tuple(
+            DayTotals(day=str(row.day), calls=row.calls, failures=row.failures, rows=row.rows)
+            for row in await self._connection.execute(statement)
+        )
