@@ -1,6 +1,6 @@
 """Answers SQL on table snapshots in child processes; the server itself never loads an engine."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ ROWS_MAX = 1_000_000
 _TARGET = "servicetsunami.engines.sql.worker:run"
 _ADMIT_TIMEOUT_S = 5.0
 _PAGE_TIMEOUT_S = 20.0
+_REMEMBER_TIMEOUT_S = 60.0
 _PARTIAL = ".partial"
 
 Form = Literal["concise", "detailed"]
@@ -29,12 +30,16 @@ Form = Literal["concise", "detailed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmittedTable:
-    """A table that a statement reads, as it was named, and the view it has to become."""
+    """A table that a statement reads, as it was named, and the view it has to become.
+
+    `catalog` is None for the tenant's own; a table of another one is on Databricks.
+    """
 
     name: str
     version: int | None
     timestamp: str | None
     view: str
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,8 @@ class Ask:
     """One question: a statement of a tenant, where its whole result goes, and how it is shown.
 
     The result, up to `rows_max` rows, goes to `result_path` unless the first page shows it all.
-    `timeout_s` holds for each of the steps. `on_progress` gets `{"percent": float}` from the
+    `other_catalogs` may be named too, for Databricks. `timeout_s` holds for each of the steps.
+    `on_progress` gets `{"percent": float}` from the
     second second on.
     """
 
@@ -79,6 +85,7 @@ class Ask:
     timeout_s: float
     page: PageOptions
     on_progress: Progress | None = None
+    other_catalogs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +177,37 @@ class SqlEngine:
             answer = await worker.call("page", arguments, timeout_s=_PAGE_TIMEOUT_S)
         return _page(answer, columns=_columns(answer), row_count=answer["row_count"])
 
+    async def remember(
+        self,
+        *,
+        tenant: str,
+        columns: Sequence[Column],
+        rows_file: Path,
+        result_path: Path,
+        rows_max: int,
+        page: PageOptions,
+    ) -> ResultInfo:
+        """Keep a result that Databricks computed, as if a session had run it here.
+
+        `rows_file` has a chunk on each line: a JSON array of rows, whose cells are texts or null.
+        Raises RemoteRefused for a cell that is not of its column's type.
+        """
+        arguments = {
+            "columns": [[column.name, column.type] for column in columns],
+            "rows_file": str(rows_file),
+            "result_path": str(result_path),
+            "rows_max": rows_max,
+            "page": _page_request(page, 0),
+        }
+        answer = None
+        try:
+            async with self._pool.acquire(affinity=tenant) as worker:
+                answer = await worker.call("remember", arguments, timeout_s=_REMEMBER_TIMEOUT_S)
+        finally:
+            if answer is None:
+                await _remove(result_path.with_name(result_path.name + _PARTIAL))
+        return _result(answer, result_path)
+
     async def warm(self) -> None:
         """Start the children that the first question would have to wait for."""
         await self._pool.warm()
@@ -204,7 +242,8 @@ class SqlSession:
             schema=found["schema"],
             pattern=found["pattern"],
         )
-        result = None if answer["result"] is None else self._result(answer["result"])
+        path = self._ask.result_path
+        result = None if answer["result"] is None else _result(answer["result"], path)
         return Begun(admitted=admitted, result=result)
 
     async def describe(self, snapshots: Mapping[str, Snapshot]) -> tuple[Column, ...]:
@@ -216,7 +255,7 @@ class SqlSession:
 
         Raises SqlRefused, SqlFailed, LimitExceeded, NotFound (files that are gone) or TimedOut.
         """
-        return self._result(await self._call("run", snapshots))
+        return _result(await self._call("run", snapshots), self._ask.result_path)
 
     async def _call(self, method: str, snapshots: Mapping[str, Snapshot]) -> dict[str, Any]:
         ask, answer = self._ask, None
@@ -224,6 +263,7 @@ class SqlSession:
             "tenant": ask.tenant,
             "sql": ask.sql,
             "catalog": ask.catalog,
+            "other_catalogs": list(ask.other_catalogs),
             "parameters": dict(ask.parameters),
             "snapshots": {view: _described(found) for view, found in snapshots.items()},
             "result_path": str(ask.result_path),
@@ -240,16 +280,17 @@ class SqlSession:
                 await _remove(ask.result_path.with_name(ask.result_path.name + _PARTIAL))
         return answer
 
-    def _result(self, answer: Mapping[str, Any]) -> ResultInfo:
-        columns = _columns(answer)
-        return ResultInfo(
-            columns=columns,
-            row_count=answer["row_count"],
-            limit=answer["limit"],
-            elapsed_s=answer["elapsed_s"],
-            path=self._ask.result_path if answer["on_disk"] else None,
-            page=_page(answer["page"], columns=columns, row_count=answer["row_count"]),
-        )
+
+def _result(answer: Mapping[str, Any], path: Path) -> ResultInfo:
+    columns = _columns(answer)
+    return ResultInfo(
+        columns=columns,
+        row_count=answer["row_count"],
+        limit=answer["limit"],
+        elapsed_s=answer["elapsed_s"],
+        path=path if answer["on_disk"] else None,
+        page=_page(answer["page"], columns=columns, row_count=answer["row_count"]),
+    )
 
 
 def _described(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Deny by default: one statement, of a kind on the list, over the tenant's own tables."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlglot import exp
 
 from servicetsunami.domain.dataset import DatasetName
+from servicetsunami.domain.remote import TableAddress
 from servicetsunami.engines.sql.dialect import shapes
 from servicetsunami.engines.sql.dialect.calls import name_of
 from servicetsunami.engines.sql.dialect.lexer import first_word, parse
@@ -18,19 +19,21 @@ from servicetsunami.errors import InvalidInput, SqlRefused
 
 __all__ = ["Statement", "StatementKind", "TableRef", "admit"]
 
+_FULL_PARTS: Final = 3
 SQL_LENGTH_MAX: Final = 100_000
 """Characters of one statement at most."""
 
 
-def admit(sql: str, *, catalog: str) -> Statement:
+def admit(sql: str, *, catalog: str, others: Collection[str] = ()) -> Statement:
     """Admit one read-only statement over the tables of one catalog.
 
+    `others` are further catalogs, on Databricks, whose tables may be named; `*` stands for all.
     Raises InvalidInput for a text that is no SQL or that names another catalog, and SqlRefused for
     everything that is not on the list: other statements, functions, metadata schemas, depth.
     """
     if len(sql) > SQL_LENGTH_MAX:
         raise refused(f"A statement of more than {SQL_LENGTH_MAX} characters", "Split it.")
-    source, verb = _Source(sql, catalog), first_word(sql)
+    source, verb = _Source(sql, catalog, frozenset(others)), first_word(sql)
     if verb == "SHOW":
         return _show(source)
     if verb not in _VERBS:
@@ -50,14 +53,29 @@ def admit(sql: str, *, catalog: str) -> Statement:
 class _Source:
     sql: str
     catalog: str
+    others: frozenset[str] = frozenset()
 
     def dataset(self, text: str) -> DatasetName:
+        """A dataset of the tenant's own catalog."""
+        self._refuse_metadata(text)
+        return DatasetName.parse(text, catalog=self.catalog)
+
+    def table(self, parts: Sequence[str]) -> tuple[DatasetName, str | None]:
+        """A table, and its catalog where that is another one."""
+        text = ".".join(parts)
+        self._refuse_metadata(text)
+        other = parts[0].lower() if len(parts) == _FULL_PARTS else self.catalog
+        if other == self.catalog.lower() or self.others.isdisjoint({"*", other}):
+            return DatasetName.parse(text, catalog=self.catalog), None
+        address = TableAddress.parse(text)
+        return DatasetName(schema=address.schema, table=address.table), address.catalog
+
+    def _refuse_metadata(self, text: str) -> None:
         lowered = text.lower().replace("`", "")
         if re.match(r"(?:[^.]+\.)?(?:information_schema|system)\.", lowered + "."):
             raise refused(
                 f"The metadata schema in {text}", "Call list_assets or describe_asset instead."
             )
-        return DatasetName.parse(text, catalog=self.catalog)
 
 
 def _forbidden(verb: str) -> SqlRefused:
@@ -127,11 +145,12 @@ class _Tables:
         if len(parts) == 1 and parts[0].lower() in shadowed and not node.args.get("version"):
             return
         version, timestamp = _moment(node.args.get("version"))
-        name = self._source.dataset(".".join(parts))
-        key = (str(name), version, timestamp)
-        ref = self.found.setdefault(key, TableRef(name, version, timestamp, f"t{len(self.found)}"))
+        name, catalog = self._source.table(parts)
+        key = (f"{catalog or ''}.{name}", version, timestamp)
+        new = TableRef(name, version, timestamp, f"t{len(self.found)}", catalog)
+        ref = self.found.setdefault(key, new)
         node.meta["view"] = ref.view
-        node.meta["path"] = (self._source.catalog, name.schema, name.table)
+        node.meta["path"] = (catalog or self._source.catalog, name.schema, name.table)
 
 
 def _moment(version: exp.Expression | None) -> tuple[int | None, str | None]:

@@ -18,6 +18,7 @@ from servicetsunami.engines.sql.failures import duckdb_error
 from servicetsunami.engines.sql.progress import ProgressTicker
 from servicetsunami.engines.sql.results import PageRequest
 from servicetsunami.engines.sql.scratch import Scratch
+from servicetsunami.engines.sql.types import parse_type
 from servicetsunami.engines.workers.channel import Channel
 from servicetsunami.engines.workers.confinement import is_bloated
 from servicetsunami.engines.workers.serving import Request, out_of_memory, serve
@@ -34,7 +35,7 @@ _NO_ARROW = frozenset({"BIT", "BIGNUM", "TIME WITH TIME ZONE", "UHUGEINT", "VARI
 
 
 def run(channel: Channel, options: Mapping[str, Any]) -> None:
-    """Serve the four methods of SqlChild until the server closes the channel."""
+    """Serve the methods of SqlChild until the server closes the channel."""
     child = SqlChild(options)
     child.prepare()
     methods = {
@@ -42,6 +43,7 @@ def run(channel: Channel, options: Mapping[str, Any]) -> None:
         "describe": child.describe,
         "run": child.run,
         "page": child.page,
+        "remember": child.remember,
     }
     serve(channel, methods, when_idle=child.prepare)
 
@@ -61,7 +63,7 @@ class SqlChild:
         )
         self._ticker = ProgressTicker()
         self._confirmed: OrderedDict[str, None] = OrderedDict()
-        self._statements: OrderedDict[tuple[str, str], gate.Statement] = OrderedDict()
+        self._statements: OrderedDict[tuple[str, ...], gate.Statement] = OrderedDict()
 
     def prepare(self) -> None:
         """Have a database ready before the next question comes."""
@@ -69,7 +71,7 @@ class SqlChild:
 
     def begin(self, request: Request) -> dict[str, Any]:
         """Check the statement; one that reads no tables is also run, to save a round trip."""
-        statement = self._admitted(request.arguments["sql"], request.arguments["catalog"])
+        statement = self._admitted(request.arguments)
         runs = statement.kind is gate.StatementKind.SELECT and not statement.tables
         return {
             "admitted": _admission(statement),
@@ -106,16 +108,50 @@ class SqlChild:
             "elapsed_s": elapsed_s,
         }
 
+    def remember(self, request: Request) -> dict[str, Any]:
+        """Keep rows that were computed on Databricks, as `run` keeps those computed here."""
+        from servicetsunami.engines.sql import remote_rows  # noqa: PLC0415 - seldom needed
+
+        asked = request.arguments
+        types = [parse_type(kind) for _, kind in asked["columns"]]
+        names = [name for name, _ in asked["columns"]]
+        columns = [
+            {"name": name, "type": str(kind), "key": key}
+            for name, kind, key in zip(names, types, dialect.unique(names), strict=True)
+        ]
+        try:
+            spilled = results.keep(
+                remote_rows.batches(Path(asked["rows_file"]), names, types),
+                columns,
+                Path(asked["result_path"]),
+                rows_max=asked["rows_max"],
+                bytes_max=self._result_bytes_max,
+                request=PageRequest(**asked["page"]),
+            )
+        except OSError as error:
+            raise _explained_disk(error) from error
+        return {
+            "columns": columns,
+            "row_count": spilled.row_count,
+            "limit": spilled.limit,
+            "on_disk": spilled.on_disk,
+            "page": spilled.page,
+            "elapsed_s": 0.0,
+        }
+
     def page(self, request: Request) -> dict[str, Any]:
         """Read one page of a result that is kept on disk."""
         asked = request.arguments
         return results.read_page(Path(asked["path"]), PageRequest(**asked["page"]))
 
-    def _admitted(self, sql: str, catalog: str) -> gate.Statement:
-        statement = self._statements.pop((sql, catalog), None) or gate.admit(sql, catalog=catalog)
+    def _admitted(self, asked: Mapping[str, Any]) -> gate.Statement:
+        sql, catalog, others = asked["sql"], asked["catalog"], asked["other_catalogs"]
+        key = (sql, catalog, *others)
+        statement = self._statements.pop(key, None)
+        statement = statement or gate.admit(sql, catalog=catalog, others=others)
         if len(sql) > _KEPT_SQL_MAX:
             return statement
-        self._statements[sql, catalog] = statement
+        self._statements[key] = statement
         if len(self._statements) > _STATEMENTS_MAX:
             self._statements.popitem(last=False)
         return statement
@@ -132,7 +168,7 @@ class SqlChild:
     def _translated(
         self, asked: Mapping[str, Any]
     ) -> tuple[gate.Statement, dialect.Translation, dict[str, Snapshot]]:
-        statement = self._admitted(asked["sql"], asked["catalog"])
+        statement = self._admitted(asked)
         snapshots = {view: _snapshot(data) for view, data in asked["snapshots"].items()}
         columns = {view: snapshot.columns for view, snapshot in snapshots.items()}
         parameters = asked["parameters"]
@@ -172,6 +208,7 @@ def _admission(statement: gate.Statement) -> dict[str, Any]:
                 "version": table.version,
                 "timestamp": None if table.timestamp is None else str(table.timestamp),
                 "view": table.view,
+                "catalog": table.catalog,
             }
             for table in statement.tables
         ],
@@ -215,6 +252,15 @@ def _snapshot(data: Mapping[str, Any]) -> Snapshot:
     )
 
 
+def _explained_disk(error: OSError) -> ServerError:
+    if error.errno != errno.ENOSPC:
+        raise error
+    return LimitExceeded(
+        "There is no space left on the disk for the result.",
+        "Free some space, or ask for fewer rows or columns.",
+    )
+
+
 def _explained(
     error: Exception,
     statement: gate.Statement,
@@ -222,10 +268,7 @@ def _explained(
     request: Request,
 ) -> ServerError:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return LimitExceeded(
-            "There is no space left on the disk for the result.",
-            "Free some space, or ask for fewer rows or columns.",
-        )
+        return _explained_disk(error)
     found = duckdb_error(error)
     # Each of them leaves a process behind that nobody should rely on.
     request.recycle = isinstance(

@@ -8,7 +8,12 @@ as there. A construct or function without an entry in the tables of this package
 from servicetsunami.engines.sql.dialect.confirm import confirm
 from servicetsunami.engines.sql.dialect.failures import explain_failure
 from servicetsunami.engines.sql.dialect.macros import macros
-from servicetsunami.engines.sql.dialect.translate import Translation, session_settings, translate
+from servicetsunami.engines.sql.dialect.translate import (
+    Translation,
+    session_settings,
+    translate,
+    unique,
+)
 
 __all__ = [
     "Translation",
@@ -17,4 +22,5 @@ __all__ = [
     "macros",
     "session_settings",
     "translate",
+    "unique",
 ]

@@ -22,12 +22,16 @@ class StatementKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table at a version. `view` is the name under which DuckDB will find it."""
+    """A table at a version. `view` is the name under which DuckDB will find it.
+
+    `catalog` is None for the tenant's own; a table of another one cannot be read here.
+    """
 
     name: DatasetName
     version: int | None
     timestamp: str | None
     view: str
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,12 +56,12 @@ def compile_query(
     except RecursionError:
         raise refused("A statement nested this deep", "Simplify the statement.") from None
     names = tuple(column.name for column in found.columns)
-    unique = _unique(names)
+    result_names = unique(names)
     return Translation(
-        sql=_finished(found, unique, shared.fresh("r")),
+        sql=_finished(found, result_names, shared.fresh("r")),
         column_names=names,
         column_types=tuple(str(column.type) for column in found.columns),
-        result_names=unique,
+        result_names=result_names,
     )
 
 
@@ -84,7 +84,7 @@ def _has_decimal(kind: SqlType) -> bool:
     return kind.kind is Kind.DECIMAL or any(map(_has_decimal, kind.parts))
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
+def unique(names: Sequence[str]) -> tuple[str, ...]:
     """Tell columns of the same name apart by a number; DuckDB does not see case."""
     taken = {name.lower() for name in names}
     seen: set[str] = set()
