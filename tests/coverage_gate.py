@@ -10,6 +10,10 @@ TOTAL_PERCENT_MIN = 90
 COMPLETE = (
     "engines/sql/gate.py",
     "stores/outbox.py",
+    "stores/leases.py",
+    "sync/worker.py",
+    "gateway/retry.py",
+    "gateway/breaker.py",
     "stores/scope.py",
     "stores/tenants.py",
     "domain/caller.py",

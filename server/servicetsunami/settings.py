@@ -1,17 +1,20 @@
-"""All that an operator can set: environment variables with the prefix SERVICETSUNAMI_."""
+"""All that an operator can set: environment variables named SERVICETSUNAMI_* and DATABRICKS_*."""
 
 import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Read once at start, by app.py and cli.py only; everything below gets plain values."""
 
-    model_config = SettingsConfigDict(env_prefix="SERVICETSUNAMI_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SERVICETSUNAMI_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     data_dir: Path = Field(
         default=Path("~/.servicetsunami"),
@@ -23,9 +26,10 @@ class Settings(BaseSettings):
         "`postgresql+asyncpg://user@host/name`. Empty: SQLite in the data directory.",
     )
     catalog: str = Field(
-        default="main",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
-        description="Catalog name of the single-user tenant: `catalog.schema.table` in SQL.",
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?$",
+        description="Catalog name of the single-user tenant: `catalog.schema.table` in SQL, here "
+        "and on Databricks. Empty: `main`, or, with Databricks, the prefix and the tenant's name.",
     )
     allowed_roots: Annotated[tuple[Path, ...] | None, NoDecode] = Field(
         default=None,
@@ -71,7 +75,92 @@ class Settings(BaseSettings):
     )
     http_port: int = Field(default=8085, ge=0, le=65535, description="Port for `serve --http`.")
 
-    @field_validator("data_dir")
+    sync_lease_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="How long a change that a killed server was sending waits for another server.",
+    )
+    databricks_enabled: bool = Field(
+        default=False,
+        validation_alias="DATABRICKS_ENABLED",
+        description="Send changes to a Databricks workspace, and ask there. Off unless you say so, "
+        "also where the other variables are set: they are shared with other tools.",
+    )
+    databricks_enabled_tenants: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias="DATABRICKS_ENABLED_TENANTS",
+        description="Tenants for which it is on, separated by commas. Empty: all.",
+    )
+    databricks_host: str = Field(
+        default="",
+        validation_alias="DATABRICKS_HOST",
+        description="Address of the workspace, such as `https://adb-1.2.azuredatabricks.net`.",
+    )
+    databricks_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABRICKS_TOKEN",
+        description="Personal access token. Never written into a client's configuration.",
+    )
+    databricks_client_id: str = Field(
+        default="",
+        validation_alias="DATABRICKS_CLIENT_ID",
+        description="Service principal for OAuth machine-to-machine.",
+    )
+    databricks_client_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABRICKS_CLIENT_SECRET",
+        description="Its secret. Never written into a client's configuration.",
+    )
+    databricks_auth_type: str = Field(
+        default="",
+        validation_alias="DATABRICKS_AUTH_TYPE",
+        description="`pat`, `oauth-m2m`, or one that the extra `databricks-sdk` knows, such as "
+        "`azure-cli`. Empty: the first for which there are credentials.",
+    )
+    databricks_config_profile: str = Field(
+        default="",
+        validation_alias="DATABRICKS_CONFIG_PROFILE",
+        description="Profile of the configuration file. Empty: `DEFAULT`, when no host is set.",
+    )
+    databricks_config_file: Path = Field(
+        default=Path("~/.databrickscfg"),
+        validation_alias="DATABRICKS_CONFIG_FILE",
+        description="The configuration file of Databricks' own tools.",
+    )
+    databricks_warehouse_id: str = Field(
+        default="",
+        validation_alias="DATABRICKS_WAREHOUSE_ID",
+        description="SQL warehouse that runs statements. Empty: a running one, else one that "
+        "can be started.",
+    )
+    databricks_catalog_prefix: str = Field(
+        default="servicetsunami_",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+        validation_alias="DATABRICKS_CATALOG_PREFIX",
+        description="A tenant's catalog is this and the tenant's name.",
+    )
+    databricks_volume: str = Field(
+        default="servicetsunami_staging",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+        validation_alias="DATABRICKS_VOLUME",
+        description="Volume in the schema `default` of a tenant's catalog through which files go.",
+    )
+    databricks_readable_catalogs: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        validation_alias="DATABRICKS_READABLE_CATALOGS",
+        description="Other catalogs that may be asked and pulled from, separated by commas; `*` "
+        "for all. Unset: all over stdio, none over HTTP.",
+    )
+    databricks_requests_per_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=1000,
+        validation_alias="DATABRICKS_REQUESTS_PER_S",
+        description="Requests that one server sends per second at most.",
+    )
+
+    @field_validator("data_dir", "databricks_config_file")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
@@ -84,7 +173,31 @@ class Settings(BaseSettings):
             return tuple(Path(part).expanduser() for part in parts)
         return value
 
+    @field_validator("databricks_enabled_tenants", "databricks_readable_catalogs", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    def catalog_of(self, tenant: str, *, is_single: bool) -> str:
+        """The name of a tenant's catalog, the same here and on Databricks."""
+        if is_single and self.catalog:
+            return self.catalog
+        return f"{self.databricks_catalog_prefix}{tenant}" if self.databricks_enabled else "main"
+
+    def has_databricks(self, tenant: str) -> bool:
+        """Whether a tenant's datasets also live on Databricks."""
+        tenants = self.databricks_enabled_tenants
+        return self.databricks_enabled and (not tenants or tenant.lower() in tenants)
+
     @property
     def metadata_url(self) -> str:
         """The URL of the metadata database, with the embedded default filled in."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'metadata.db'}"
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable that a setting is read from."""
+    alias = field.validation_alias
+    return alias if isinstance(alias, str) else f"SERVICETSUNAMI_{name}".upper()

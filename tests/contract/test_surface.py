@@ -13,7 +13,16 @@ from servicetsunami.transport.mcp import INSTRUCTIONS, LakeServer
 
 FOLDER = Path(__file__).parent
 DESCRIPTION_CHARS_MAX = 2_048
-NAMES = ["delete_asset", "describe_asset", "ingest_dataset", "list_assets", "query_dataset"]
+NAMES = [
+    "delete_asset",
+    "describe_asset",
+    "ingest_dataset",
+    "list_assets",
+    "manage_sync",
+    "query_dataset",
+    "sync_status",
+    "tenant_usage",
+]
 
 
 async def surface(tmp_path: Path) -> dict[str, dict]:

@@ -10,7 +10,7 @@ from servicetsunami import errors
 from servicetsunami.app import open_app
 from servicetsunami.cli.clients import CLIENTS
 from servicetsunami.cli.commands import app as commands
-from servicetsunami.settings import Settings
+from servicetsunami.settings import Settings, variable
 from servicetsunami.transport.mcp import LakeServer
 from tests.docs.pages import all_pages
 
@@ -57,6 +57,6 @@ def test_every_kind_of_error_is_named(written: str) -> None:
 
 def test_every_setting_is_in_the_reference() -> None:
     [page] = [page for page in all_pages() if page.name == "settings.md"]
-    names = [f"SERVICETSUNAMI_{name.upper()}" for name in Settings.model_fields]
+    names = [variable(name, field) for name, field in Settings.model_fields.items()]
 
     assert _unnamed(names, page.read_text(encoding="utf-8")) == []

@@ -21,13 +21,13 @@ def environment(data_dir: Path, roots: Path) -> dict[str, str]:
 class Server:
     """A server over stdio, driven line by line, so that it can be killed at any moment."""
 
-    def __init__(self, data_dir: Path, roots: Path) -> None:
+    def __init__(self, data_dir: Path, roots: Path, **more: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "servicetsunami", "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(data_dir, roots),
+            env=environment(data_dir, roots) | more,
         )
         self._number = 0
         client = {"name": "test", "version": "1"}

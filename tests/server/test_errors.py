@@ -1,13 +1,13 @@
 """What a model reads when something fails: what, why, and what to do next."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App
-from servicetsunami.tools.context import Services
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
 
@@ -95,7 +95,7 @@ async def test_a_bug_stays_hidden_from_the_model(app: App) -> None:
         async def ask(self, *_: object) -> None:
             raise ZeroDivisionError("secret detail")
 
-    services = Services(datasets=app.services.datasets, queries=Broken())  # ty: ignore[invalid-argument-type]
+    services = replace(app.services, queries=Broken())
     async with Client(LakeServer(services, app.caller)) as client:
         message = await failure(client, "query_dataset", sql="SELECT 1")
 
@@ -137,4 +137,10 @@ async def test_a_read_only_server_offers_nothing_that_writes(app: App) -> None:
     async with Client(LakeServer(app.services, app.caller, read_only=True)) as client:
         tools = (await client.list_tools()).tools
 
-    assert [tool.name for tool in tools] == ["list_assets", "describe_asset", "query_dataset"]
+    assert [tool.name for tool in tools] == [
+        "list_assets",
+        "describe_asset",
+        "query_dataset",
+        "sync_status",
+        "tenant_usage",
+    ]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from servicetsunami.cli.jsonc import Json
 from servicetsunami.errors import InvalidInput
-from servicetsunami.settings import Settings
+from servicetsunami.settings import Settings, variable
 
 SERVER_NAME = "servicetsunami"
 _MODULE_ARGUMENTS = ("-P", "-m", "servicetsunami")
@@ -137,18 +139,24 @@ def command_line() -> list[str]:
 
 
 def environment_of(settings: Settings) -> dict[str, Json]:
-    """The environment variables that bring about the settings that somebody has set."""
-    prefix = settings.model_config.get("env_prefix", "")
+    """The environment variables that bring about the settings that somebody has set.
+
+    Secrets are left out: they do not belong into files that clients share and back up.
+    """
     return {
-        f"{prefix}{name}".upper(): _as_text(getattr(settings, name))
-        for name in type(settings).model_fields
-        if name in settings.model_fields_set and getattr(settings, name) is not None
+        variable(name, field): _as_text(value)
+        for name, field in type(settings).model_fields.items()
+        if name in settings.model_fields_set
+        and (value := getattr(settings, name)) is not None
+        and not isinstance(value, SecretStr)
     }
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, tuple) and all(isinstance(part, Path) for part in value):
+        return os.pathsep.join(str(part.expanduser().absolute()) for part in value)
     if isinstance(value, tuple):
-        return os.pathsep.join(str(Path(part).expanduser().absolute()) for part in value)
+        return ",".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)

@@ -1,9 +1,6 @@
 """The commands, for people at a terminal; heavy imports wait until a command needs them."""
 
 import json
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +8,9 @@ import anyio
 import typer
 
 from servicetsunami import __version__
-from servicetsunami.cli.loading import load_settings
-from servicetsunami.errors import InvalidInput, ServerError
-from servicetsunami.settings import Settings
+from servicetsunami.cli import sync_commands
+from servicetsunami.cli.context import AsJson, errors_shown, settings_of
+from servicetsunami.errors import InvalidInput
 
 app = typer.Typer(
     name="servicetsunami",
@@ -22,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(sync_commands.app, name="sync")
 
 DataDir = Annotated[
     Path | None,
@@ -31,7 +29,6 @@ DataDir = Annotated[
         help="Data directory, instead of SERVICETSUNAMI_DATA_DIR.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,12 +68,12 @@ def serve(
     """Serve MCP over stdio, as clients start it, until stdin ends or SIGTERM comes."""
     from servicetsunami.cli.serving import serve as run  # noqa: PLC0415 - not for other commands
 
-    with _errors_shown():
+    with errors_shown():
         if not http and (host is not None or port is not None):
             raise InvalidInput(
                 "--host and --port go with --http.", "Add --http, or leave them out."
             )
-        settings = _settings(context, http_host=host, http_port=port, read_only=read_only or None)
+        settings = settings_of(context, http_host=host, http_port=port, read_only=read_only or None)
         code = run(settings, http=http)
     raise typer.Exit(code)
 
@@ -98,9 +95,9 @@ def init(
     """Enter this server into the configuration of an MCP client."""
     from servicetsunami.cli.setup import set_up  # noqa: PLC0415 - not for other commands
 
-    with _errors_shown():
+    with errors_shown():
         directory = Path.cwd() if project else None
-        settings = _settings(context)
+        settings = settings_of(context)
         lines = set_up(settings, client, project=directory, dry_run=dry_run, remove=remove)
     for line in lines:
         typer.echo(line)
@@ -113,8 +110,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     from servicetsunami.cli.doctor import Level, examine  # noqa: PLC0415 - not for other commands
     from servicetsunami.cli.showing import show_checks  # noqa: PLC0415 - imports rich
 
-    with _errors_shown():
-        checks = anyio.run(examine, _settings(context), Machine.this())
+    with errors_shown():
+        checks = anyio.run(examine, settings_of(context), Machine.this())
     worst = max(check.level for check in checks)
     if as_json:
         listed = [check.as_json() for check in checks]
@@ -130,8 +127,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     from servicetsunami.cli.showing import show_status  # noqa: PLC0415 - imports rich
     from servicetsunami.cli.status import look  # noqa: PLC0415 - not for other commands
 
-    with _errors_shown():
-        found = anyio.run(look, _settings(context))
+    with errors_shown():
+        found = anyio.run(look, settings_of(context))
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2))
     else:
@@ -148,21 +145,5 @@ def demo(
     """Show the main job on real data: ingest, describe, ask, travel in time."""
     from servicetsunami.cli.demo import run_demo  # noqa: PLC0415 - not for other commands
 
-    with _errors_shown():
-        anyio.run(run_demo, _settings(context), fresh)
-
-
-def _settings(context: typer.Context, **overrides: object) -> Settings:
-    return load_settings(data_dir=context.obj, **overrides)
-
-
-@contextmanager
-def _errors_shown() -> Generator[None]:
-    """Show what went wrong without a traceback; the exit code is then 2."""
-    try:
-        yield
-    except ServerError as error:
-        from servicetsunami.cli.showing import show_error  # noqa: PLC0415 - imports rich
-
-        show_error(error)
-        sys.exit(2)
+    with errors_shown():
+        anyio.run(run_demo, settings_of(context), fresh)

@@ -59,6 +59,7 @@ async def examine(settings: Settings, machine: Machine) -> list[Check]:
         checks.append(check_space(shutil.disk_usage(settings.data_dir).free))
         checks.append(await check_metadata(settings))
         checks.append(await check_sql(settings))
+        checks.append(await check_databricks(settings))
     return [*checks, *check_clients(machine)]
 
 
@@ -187,6 +188,28 @@ async def check_sql(settings: Settings) -> Check:
     return Check(
         name="SQL worker", level=Level.OK, detail=f"answered select 1 in {answer.elapsed_ms} ms"
     )
+
+
+async def check_databricks(settings: Settings) -> Check:
+    """Whether a workspace that is to be used can be used."""
+    from servicetsunami.app import open_app  # noqa: PLC0415 - only for this command
+
+    name = "Databricks"
+    if not settings.databricks_enabled:
+        hint = "; DATABRICKS_HOST is set, DATABRICKS_ENABLED is not"
+        detail = "not connected" + (hint if settings.databricks_host else "")
+        return Check(name=name, level=Level.OK, detail=detail)
+    try:
+        async with open_app(settings) as app:
+            workspace = await app.connection.workspace()
+            health = await workspace.health.check()
+    except ServerError as error:
+        return _failed(name, error)
+    if health.error:
+        # Nothing here depends on it: what cannot be sent waits.
+        return Check(name=name, level=Level.WARN, detail=health.error, fix=health.next_step)
+    detail = f"{workspace.host} as {health.user}, warehouse {health.warehouse_state}"
+    return Check(name=name, level=Level.OK, detail=detail)
 
 
 async def _silently(done: float, total: float | None, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from servicetsunami.errors import ConfigurationError
-from servicetsunami.settings import Settings
+from servicetsunami.settings import Settings, variable
 
 
 def load_settings(*, data_dir: Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
@@ -28,6 +28,7 @@ def load_settings(*, data_dir: Path | None = None, **overrides: Any) -> Settings
 def _faults(error: ValidationError) -> str:
     faults = []
     for fault in error.errors(include_url=False, include_input=False):
-        name = "_".join(str(part) for part in fault["loc"]).upper()
-        faults.append(f"SERVICETSUNAMI_{name}: {fault['msg']}")
+        name = str(fault["loc"][0])
+        field = Settings.model_fields.get(name)
+        faults.append(f"{variable(name, field) if field else name}: {fault['msg']}")
     return "; ".join(faults)

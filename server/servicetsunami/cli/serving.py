@@ -32,6 +32,11 @@ def serve(settings: Settings, *, http: bool = False) -> int:
         level=settings.log_level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # It would tell of every single try; what came of them is told by whoever asked.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    # They would tell addresses, and a link to a chunk of a result is a credential by itself.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         anyio.run(app.serve_http if http else app.serve_stdio, settings)
     except KeyboardInterrupt:

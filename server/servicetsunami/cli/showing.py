@@ -70,10 +70,12 @@ def show_status(status: Status) -> None:
 
 
 def _outbox(status: Status) -> str:
-    if not status.outbox_items or status.outbox_oldest_at is None:
+    if status.outbox_oldest_at is None:
         return "empty"
     age = datetime.now(UTC) - status.outbox_oldest_at
     waiting = f"{status.outbox_items:,} waiting for a Databricks workspace"
+    if status.outbox_parked:
+        waiting += f", {status.outbox_parked:,} parked"
     return f"{waiting}, the oldest for {human_seconds(age.total_seconds())}"
 
 

@@ -29,6 +29,7 @@ class Status:
     row_count: int = 0
     size_bytes: int = 0
     outbox_items: int = 0
+    outbox_parked: int = 0
     outbox_oldest_at: datetime | None = None
     usage: tuple["ToolTotals", ...] = ()
 
@@ -41,7 +42,11 @@ class Status:
             "datasets": self.datasets,
             "row_count": self.row_count,
             "size_bytes": self.size_bytes,
-            "outbox": {"items": self.outbox_items, "oldest_at": oldest},
+            "outbox": {
+                "items": self.outbox_items,
+                "parked": self.outbox_parked,
+                "oldest_at": oldest,
+            },
             "usage": [asdict(each) for each in self.usage],
             "usage_days": USAGE_PERIOD.days,
         }
@@ -73,6 +78,7 @@ async def _status(data_dir: Path, transaction: "Transaction") -> Status:
         row_count=rows,
         size_bytes=size_bytes,
         outbox_items=depth.items,
+        outbox_parked=depth.parked,
         outbox_oldest_at=depth.oldest_at,
         usage=await transaction.usage.totals(LOCAL_TENANT, since=since),
     )

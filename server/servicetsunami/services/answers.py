@@ -12,7 +12,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from servicetsunami.domain.dataset import Column, Dataset, DatasetVersion
+from servicetsunami.domain.dataset import Column, Dataset, DatasetVersion, Pulled
 
 AnyJson = TypeAliasType(
     "AnyJson",
@@ -58,7 +58,7 @@ class ColumnAnswer(Answer):
 
 
 class SyncAnswer(Answer):
-    """Where a dataset stands on its way to Databricks."""
+    """Where a dataset stands on its way to Databricks: waiting, synced, parked or off."""
 
     state: str
     version: int | None = None
@@ -80,7 +80,7 @@ class TableRead(Answer):
     """Which version of a table an answer was computed from."""
 
     table: str
-    version: int
+    version: int | None = None
     as_of: str
 
 
@@ -94,8 +94,10 @@ class QueryAnswer(Answer):
     truncated: bool
     cursor: str | None = None
     cut_cells: int | None = None
+    state: Literal["running"] | None = None
     ran_on: Literal["local", "databricks"]
     reason: str
+    stale_since: str | None = None
     tables: list[TableRead]
     elapsed_ms: int
     note: str | None = None
@@ -141,6 +143,13 @@ class IngestAnswer(Answer):
     next: str
 
 
+class RemoteAssetAnswer(Answer):
+    """A table in the tenant's catalog on Databricks that is not here; `kind` as it is there."""
+
+    name: str
+    kind: str
+
+
 class AssetAnswer(Answer):
     """One line of a list of assets."""
 
@@ -162,6 +171,9 @@ class AssetsAnswer(Answer):
     truncated: bool
     cursor: str | None = None
     catalog: str
+    on_databricks: list[RemoteAssetAnswer] | None = None
+    on_databricks_as_of: str | None = None
+    on_databricks_error: str | None = None
     next: str | None = None
 
 
@@ -196,22 +208,38 @@ class VersionAnswer(Answer):
         )
 
 
+class PulledAnswer(Answer):
+    """Which table on Databricks a dataset is a copy of, in which version, and since when."""
+
+    table: str
+    version: int | None = None
+    at: str
+
+    @classmethod
+    def of(cls, pulled: Pulled) -> "PulledAnswer":
+        """Take over where a dataset was copied from."""
+        return cls(table=pulled.table, version=pulled.version, at=pulled.at.isoformat())
+
+
 class DescribedAsset(Answer):
-    """All that helps to use one dataset well."""
+    """All that helps to use one dataset well; one that is only on Databricks has no versions."""
 
     kind: Literal["dataset"]
     name: str
     full_name: str
     origin: str
-    row_count: int
-    size_bytes: int
+    where: Literal["here", "here and on databricks", "databricks"]
+    table_path: str | None = None
+    row_count: int | None = None
+    size_bytes: int | None = None
     columns: list[DescribedColumn]
-    sample: list[list[AnyJson]]
-    version: int
-    versions: list[VersionAnswer]
-    created_at: str
-    updated_at: str
-    sync: SyncAnswer
+    sample: list[list[AnyJson]] | None = None
+    version: int | None = None
+    versions: list[VersionAnswer] | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    sync: SyncAnswer | None = None
+    pulled: PulledAnswer | None = None
     next: str
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from anyio import to_thread
 
@@ -16,6 +16,9 @@ from servicetsunami.errors import InvalidInput
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import table_location
 from servicetsunami.stores.tables.snapshot import TableReader
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,30 +65,51 @@ class Catalog:
         Only acknowledged versions count: what a crash has left in a table is never seen.
         Raises NotFound for an unknown dataset or version.
         """
-        found = []
+        async with self._metadata.read() as transaction:
+            datasets = transaction.datasets
+            found = [
+                await _version(transaction, await datasets.get(caller.tenant, table.name), table)
+                for table in asked
+            ]
+        return [await self._opened(dataset, version) for dataset, version in found]
+
+    async def look(
+        self, caller: Caller, asked: Iterable[TableAsked | None]
+    ) -> list[TableFound | None]:
+        """Do the same, with None for a dataset that is not here, and for what is None itself.
+
+        Raises NotFound for a version that a dataset does not have.
+        """
+        found: list[tuple[Dataset, DatasetVersion] | None] = []
         async with self._metadata.read() as transaction:
             for table in asked:
-                dataset = await transaction.datasets.get(caller.tenant, table.name)
-                if table.timestamp is not None:
-                    version = await transaction.datasets.version_at(
-                        caller.tenant, dataset.id, parse_timestamp(table.timestamp)
-                    )
+                dataset = None
+                if table is not None:
+                    dataset = await transaction.datasets.find(caller.tenant, table.name)
+                if table is None or dataset is None:
+                    found.append(None)
                 else:
-                    number = dataset.version if table.version is None else table.version
-                    version = await transaction.datasets.version(caller.tenant, dataset.id, number)
-                found.append((dataset, version))
-        return [
-            TableFound(
-                dataset=dataset,
-                version=version,
-                snapshot=await self._snapshot(dataset, version.version),
-            )
-            for dataset, version in found
-        ]
+                    found.append(await _version(transaction, dataset, table))
+        return [None if each is None else await self._opened(*each) for each in found]
+
+    async def _opened(self, dataset: Dataset, version: DatasetVersion) -> TableFound:
+        snapshot = await self._snapshot(dataset, version.version)
+        return TableFound(dataset=dataset, version=version, snapshot=snapshot)
 
     async def _snapshot(self, dataset: Dataset, version: int) -> Snapshot:
         location = table_location(self._data_dir, dataset.tenant, dataset.id)
         return await to_thread.run_sync(partial(self._reader.snapshot, location, version=version))
+
+
+async def _version(
+    transaction: "Transaction", dataset: Dataset, table: TableAsked
+) -> tuple[Dataset, DatasetVersion]:
+    datasets, tenant = transaction.datasets, dataset.tenant
+    if table.timestamp is not None:
+        instant = parse_timestamp(table.timestamp)
+        return dataset, await datasets.version_at(tenant, dataset.id, instant)
+    number = dataset.version if table.version is None else table.version
+    return dataset, await datasets.version(tenant, dataset.id, number)
 
 
 def snapshots_of(admitted: Admitted, found: Sequence[TableFound]) -> dict[str, Snapshot]:

@@ -1,7 +1,7 @@
 """Owns a tenant's datasets: brings them in, finds, describes and deletes them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,25 +11,35 @@ import anyio
 from anyio import to_thread
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import Dataset, DatasetName
+from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState, WriteMode
 from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import Conflict, InvalidInput
 from servicetsunami.services.answers import (
-    AssetAnswer,
     AssetsAnswer,
     DeletedAsset,
     DescribedAsset,
-    DescribedColumn,
     IngestAnswer,
+    RemoteAssetAnswer,
     SyncAnswer,
-    VersionAnswer,
 )
 from servicetsunami.services.catalog import Catalog, TableAsked, TableFound
-from servicetsunami.services.ingesting import Ingested, Ingesting
+from servicetsunami.services.describing import (
+    asset_line,
+    described,
+    described_there,
+    ingest_answer,
+    nothing_found,
+)
+from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Progress, Report
+from servicetsunami.services.promises import promise
+from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries, Question
+from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.sources import LocalSource, Source
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import table_location
@@ -37,13 +47,13 @@ from servicetsunami.stores.tables.recover import delete
 from servicetsunami.stores.tables.snapshot import TableReader
 
 if TYPE_CHECKING:
-    from servicetsunami.stores.tables.statistics import ColumnStatistics
+    from servicetsunami.stores.database import Transaction
 
 PAGE_ITEMS: Final = 50
-_LISTED_COLUMNS_MAX: Final = 40
 _SAMPLE_ROWS: Final = 5
 _VERSIONS_SHOWN: Final = 10
 _DELETE_TIMEOUT_S: Final = 20.0
+_FULL_PARTS: Final = 3
 
 
 class Datasets:
@@ -57,15 +67,21 @@ class Datasets:
         catalog: Catalog,
         queries: Queries,
         ingesting: Ingesting,
+        pulling: Pulling,
+        remote_catalog: RemoteCatalog,
         roots: AllowedRoots,
         usage: UsageMeter,
         data_dir: Path,
+        on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
         self._reader = reader
         self._catalog = catalog
         self._queries = queries
         self._ingesting = ingesting
+        self._pulling = pulling
+        self._remote_catalog = remote_catalog
+        self._on_change = on_change
         self._roots = roots
         self._usage = usage
         self._data_dir = data_dir
@@ -76,16 +92,30 @@ class Datasets:
         Either all of it is done when this returns, or nothing: a failure leaves no trace.
         """
         started = time.monotonic()
+        with self._usage.measure(caller, "ingest_dataset") as tally:
+            source = await self._source(caller, request)
+            done = await self._ingesting.ingest(caller, request, source, Progress(report))
+            tally.rows = done.change.rows_written
+            tally.size_bytes = done.dataset.size_bytes
+        await self._usage.flush_when_due()
+        return ingest_answer(request, done, seconds=time.monotonic() - started)
+
+    async def _source(self, caller: Caller, request: IngestRequest) -> Source:
+        """Where the rows come from: a file, a table on Databricks, or the call itself."""
+        table = request.remote_table
+        if table is not None:
+            name = request.target(caller.catalog)
+            return await self._pulling.open(
+                caller,
+                table,
+                is_own=str(table) == f"{caller.catalog}.{name}",
+                replaces=request.mode in {WriteMode.CREATE, WriteMode.OVERWRITE},
+            )
         path = None
         if isinstance(request.source, str):
             locate = partial(self._roots.locate, request.source, private=self._data_dir)
             path = await to_thread.run_sync(locate)
-        with self._usage.measure(caller, "ingest_dataset") as tally:
-            done = await self._ingesting.ingest(caller, request, path, Progress(report))
-            tally.rows = done.change.rows_written
-            tally.size_bytes = done.dataset.size_bytes
-        await self._usage.flush_when_due()
-        return _ingest_answer(request, done, seconds=time.monotonic() - started)
+        return LocalSource(path=path, rows=request.source, options=request.reader_options)
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
         """One page of the caller's datasets, in the order of their names."""
@@ -95,18 +125,45 @@ class Datasets:
                 caller.tenant, search=search, after=after, limit=PAGE_ITEMS + 1
             )
             total = await transaction.datasets.count(caller.tenant, search=search)
+            names = await transaction.datasets.names(caller.tenant)
         shown, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
         return AssetsAnswer(
-            assets=[_asset(dataset) for dataset in shown],
+            assets=[asset_line(dataset) for dataset in shown],
             total=total,
             truncated=more,
             cursor=str(shown[-1].name) if more else None,
             catalog=caller.catalog,
-            next=None if shown else _nothing_found(search),
+            **self._elsewhere(caller, names, search=search, is_first=after is None),
+            next=None if shown else nothing_found(search),
         )
 
+    def _elsewhere(
+        self, caller: Caller, names: Collection[DatasetName], *, search: str | None, is_first: bool
+    ) -> dict[str, Any]:
+        """The tables of the caller's catalog on Databricks that are not here, as last seen."""
+        if not caller.has_databricks or not is_first:
+            return {}
+        listed, here = self._remote_catalog.known(caller), set(map(str, names))
+        found = [
+            RemoteAssetAnswer(name=name, kind=table.kind)
+            for table in listed.tables
+            if (name := f"{table.address.schema}.{table.address.table}") not in here
+            and (search or "").lower() in name
+        ]
+        return {
+            "on_databricks": found[:PAGE_ITEMS],
+            "on_databricks_as_of": listed.at.isoformat() if listed.at else None,
+            "on_databricks_error": listed.error,
+        }
+
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
-        """All that helps to use one dataset well; raises NotFound with the nearest names."""
+        """All that helps to use one dataset well; raises NotFound with the nearest names.
+
+        A table that is only on Databricks is described as the workspace knows it.
+        """
+        elsewhere = await self._describe_elsewhere(caller, name)
+        if elsewhere is not None:
+            return elsewhere
         asked = TableAsked(name=DatasetName.parse(name, catalog=caller.catalog))
         [found] = await self._catalog.find(caller, [asked])
         location = table_location(self._data_dir, caller.tenant, found.dataset.id)
@@ -117,7 +174,26 @@ class Datasets:
             versions = await transaction.datasets.versions(
                 caller.tenant, found.dataset.id, limit=_VERSIONS_SHOWN
             )
-        return _described(caller, found, statistics, versions, await self._sample(caller, found))
+        sample = await self._sample(caller, found)
+        return described(caller, found, statistics, versions, sample=sample, location=location)
+
+    async def _describe_elsewhere(self, caller: Caller, name: str) -> DescribedAsset | None:
+        """A table of Databricks that is not here; None for what is to be looked for here."""
+        if not caller.has_databricks:
+            return None
+        parts = name.split(".")
+        if len(parts) == _FULL_PARTS and parts[0].strip("`").lower() != caller.catalog:
+            address = TableAddress.parse(name)
+        else:
+            parsed = DatasetName.parse(name, catalog=caller.catalog)
+            async with self._metadata.read() as transaction:
+                if await transaction.datasets.find(caller.tenant, parsed) is not None:
+                    return None
+            known = self._remote_catalog.known(caller).tables
+            address = TableAddress(catalog=caller.catalog, schema=parsed.schema, table=parsed.table)
+            if address not in {table.address for table in known}:
+                return None
+        return described_there(await self._pulling.look(caller, address))
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget a dataset, promise its removal to Databricks, and remove its files.
@@ -133,15 +209,8 @@ class Datasets:
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             dataset = await transaction.datasets.delete(caller.tenant, parsed, at=now)
-            await transaction.outbox.put(
-                tenant=caller.tenant,
-                kind=AssetKind.DATASET,
-                asset_id=dataset.id,
-                subject=str(parsed),
-                change=Change.DELETE,
-                payload={"version": dataset.version},
-                at=now,
-            )
+            await _promise_removal(transaction, dataset, at=now)
+        self._on_change()
         await self._remove_files(dataset)
         return DeletedAsset(
             kind="dataset",
@@ -187,133 +256,19 @@ class Datasets:
                 return
 
 
+async def _promise_removal(transaction: "Transaction", dataset: Dataset, *, at: datetime) -> None:
+    """Have Databricks forget it too, unless it is not sent there; what waited is pointless now."""
+    await transaction.outbox.supersede(
+        dataset.tenant,
+        kind=AssetKind.DATASET,
+        asset_id=dataset.id,
+        reason="the dataset was deleted",
+        at=at,
+    )
+    if dataset.sync_state is SyncState.OFF:
+        return
+    await promise(transaction, dataset, Change.DELETE, {"version": dataset.version}, at=at)
+
+
 async def _silent(_done: float, _total: float | None, _text: str) -> None:
     """Take progress that nobody asked for."""
-
-
-def _nothing_found(search: str | None) -> str:
-    if search:
-        return f"Nothing is named like {search!r}: call list_assets without search."
-    return "There are no datasets yet: call ingest_dataset with a file's path or with rows."
-
-
-def _asset(dataset: Dataset) -> AssetAnswer:
-    names = [column.name for column in dataset.columns]
-    if len(names) > _LISTED_COLUMNS_MAX:
-        rest = len(names) - _LISTED_COLUMNS_MAX
-        names = [*names[:_LISTED_COLUMNS_MAX], f"... and {rest} more"]
-    return AssetAnswer(
-        kind="dataset",
-        name=str(dataset.name),
-        row_count=dataset.row_count,
-        size_bytes=dataset.size_bytes,
-        version=dataset.version,
-        updated_at=dataset.updated_at.isoformat(),
-        sync=dataset.sync_state.value,
-        columns=names,
-    )
-
-
-def _described(
-    caller: Caller,
-    found: TableFound,
-    statistics: Mapping[str, "ColumnStatistics"],
-    versions: tuple[Any, ...],
-    sample: list[list[Any]],
-) -> DescribedAsset:
-    dataset = found.dataset
-    columns = []
-    for column in found.snapshot.columns:
-        known = statistics.get(column.name)
-        columns.append(
-            DescribedColumn(
-                name=column.name,
-                type=column.type,
-                nulls=known.null_count if known else None,
-                min=_json(known.minimum) if known else None,
-                max=_json(known.maximum) if known else None,
-            )
-        )
-    return DescribedAsset(
-        kind="dataset",
-        name=str(dataset.name),
-        full_name=f"{caller.catalog}.{dataset.name}",
-        origin=dataset.origin,
-        row_count=dataset.row_count,
-        size_bytes=dataset.size_bytes,
-        columns=columns,
-        sample=sample,
-        version=dataset.version,
-        versions=[VersionAnswer.of(version) for version in versions],
-        created_at=dataset.created_at.isoformat(),
-        updated_at=dataset.updated_at.isoformat(),
-        sync=SyncAnswer.of(dataset),
-        next=f"Ask with query_dataset: SELECT ... FROM {dataset.name}",  # noqa: S608
-    )
-
-
-def _json(value: object) -> str | int | float | bool | None:
-    """Statistics as JSON can hold them; what it cannot hold becomes text."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):  # noqa: PLR0124
-        return value
-    return str(value)
-
-
-def _ingest_answer(request: IngestRequest, done: Ingested, *, seconds: float) -> IngestAnswer:
-    dataset, report = done.dataset, done.report or {}
-    rejects = str(done.rejects.name) if done.rejects else None
-    return IngestAnswer.model_validate(
-        {
-            "name": str(dataset.name),
-            "mode": request.mode.value,
-            "version": done.change.version,
-            "rows_written": done.change.rows_written,
-            "row_count": done.change.row_count,
-            "size_bytes": dataset.size_bytes,
-            "columns": _inferred(report, dataset),
-            "format": report.get("format", "none"),
-            "read_as": report.get("read_as", {}),
-            "rejected_rows": report.get("rejected_rows", 0),
-            "rejected_first": report.get("rejected_first") or None,
-            "rejects_dataset": rejects,
-            "changes": report.get("written", {}).get("details") or None,
-            "warnings": _warnings(report),
-            "seconds": round(seconds, 3),
-            "sync": SyncAnswer.of(dataset),
-            "next": _next_step(dataset, rejects),
-        }
-    )
-
-
-def _inferred(report: Mapping[str, Any], dataset: Dataset) -> list[dict[str, Any]]:
-    if not report:
-        return [
-            {"name": column.name, "type": column.type, "how": "known before"}
-            for column in dataset.columns
-        ]
-    return [
-        {
-            "name": column["name"],
-            "type": column["type"],
-            "how": column["how"],
-            "source_name": None
-            if column["source_name"] == column["name"]
-            else column["source_name"],
-        }
-        for column in report["columns"]
-    ]
-
-
-def _warnings(report: Mapping[str, Any]) -> list[str]:
-    if not report:
-        return ["This idempotency_key was applied before: nothing was written again."]
-    return list(report["warnings"])
-
-
-def _next_step(dataset: Dataset, rejects: str | None) -> str:
-    ask = f"Ask with query_dataset: SELECT ... FROM {dataset.name}."  # noqa: S608
-    if rejects is None:
-        return ask
-    return f"Tell the user about the rejected rows; all of them are in {rejects}. {ask}"

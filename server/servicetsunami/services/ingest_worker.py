@@ -5,7 +5,8 @@ so a server that is killed cannot let another writer in while this process still
 """
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -26,7 +27,10 @@ def run(channel: "Channel", options: Mapping[str, Any]) -> None:
     """Serve ingests until the server closes the channel."""
     # One directory for each process: what a killed one leaves there, the next one removes.
     scratch = cache(lambda: Scratch(Path(options["temp_dir"])))
-    methods = {"ingest": partial(ingest, options=options, scratch=scratch)}
+    methods = {
+        "ingest": partial(ingest, options=options, scratch=scratch),
+        "pull": partial(pull, options=options),
+    }
     serve(channel, methods)
 
 
@@ -37,10 +41,26 @@ def ingest(
 
     Nothing of this counts until the server has committed the metadata: see stores/tables.
     """
-    try:
+    with _explained(options["temp_dir"]):
         return _ingested(request, options, scratch)
+
+
+def pull(request: Request, *, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what comes through a pipe from Databricks into a new version of the table.
+
+    The pipe's reading end is the last descriptor of the request, behind the tables' locks.
+    """
+    with _explained(options["temp_dir"]):
+        return _pulled(request)
+
+
+@contextmanager
+def _explained(directory: str) -> Generator[None]:
+    """Say what the operating system's refusals mean for somebody who can do something about it."""
+    try:
+        yield
     except OSError as error:
-        known = _typed(error, options["temp_dir"])
+        known = _typed(error, directory)
         if known is None:
             raise
         raise known from error
@@ -81,6 +101,47 @@ def _ingested(
         threads=options["threads"],
         on_progress=lambda rows, fraction: request.report({"rows": rows, "fraction": fraction}),
     )
+
+
+def _pulled(request: Request) -> dict[str, Any]:
+    # Heavy, and for the child alone.
+    from servicetsunami.engines.files.arriving import Incoming  # noqa: PLC0415
+    from servicetsunami.stores.tables.write import write  # noqa: PLC0415
+
+    arguments, incoming = request.arguments, Incoming(request)
+    try:
+        written = write(
+            Path(arguments["location"]),
+            incoming.reader(),
+            mode=WriteMode(arguments["mode"]),
+            keys=tuple(arguments["keys"]),
+            base_version=arguments["base_version"],
+            commit_info=arguments["commit_info"],
+        )
+    except Exception:
+        # delta-rs turns an exception of its source into a text of its own.
+        if incoming.failure is not None:
+            raise incoming.failure from None
+        raise
+    columns = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "how": "its type on Databricks",
+            "source_name": column.name,
+        }
+        for column in written.columns
+    ]
+    return {
+        "written": _described(written),
+        "format": "databricks",
+        "read_as": {},
+        "columns": columns,
+        "warnings": [],
+        "rejected_rows": 0,
+        "rejected_first": [],
+        "rejects_written": None,
+    }
 
 
 def _consume(source: "Source", *, arguments: Mapping[str, Any]) -> dict[str, Any]:

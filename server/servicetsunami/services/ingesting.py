@@ -3,7 +3,7 @@
 Until the commit nothing has happened: see stores/tables for what a crash leaves, and who undoes it.
 """
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Column, Dataset, DatasetName, DatasetVersion, WriteMode
-from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.domain.outbox import Change
 from servicetsunami.engines.workers.frames import ChannelError
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.errors import (
@@ -29,6 +29,8 @@ from servicetsunami.errors import (
 )
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import Progress
+from servicetsunami.services.promises import promise
+from servicetsunami.services.sources import Settled, Source, Work, as_own_change
 from servicetsunami.stores.locks import FileLock
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import lock_file, table_location
@@ -79,15 +81,22 @@ class Ingesting:
     """Owns the way from a source to an acknowledged version."""
 
     def __init__(
-        self, *, metadata: Metadata, data_dir: Path, pool: WorkerPool, timeout_s: float
+        self,
+        *,
+        metadata: Metadata,
+        data_dir: Path,
+        pool: WorkerPool,
+        timeout_s: float,
+        on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
         self._data_dir = data_dir
         self._pool = pool
         self._timeout_s = timeout_s
+        self._on_change = on_change
 
     async def ingest(
-        self, caller: Caller, request: IngestRequest, path: Path | None, progress: Progress
+        self, caller: Caller, request: IngestRequest, source: Source, progress: Progress
     ) -> Ingested:
         """Store the source, and promise the change to Databricks, in one commit.
 
@@ -103,7 +112,7 @@ class Ingesting:
         for _ in range(_ATTEMPTS_MAX):
             # Once it exists, the mode says what to do, or the key that it was done already.
             with suppress(_NameTaken):
-                return await self._attempt(caller, name, request, path, progress)
+                return await self._attempt(caller, name, request, source, progress)
         raise Conflict(
             f"The dataset {name} was created and deleted by others all the while.",
             "Nothing was written. Call again when they have ended.",
@@ -114,7 +123,7 @@ class Ingesting:
         caller: Caller,
         name: DatasetName,
         request: IngestRequest,
-        path: Path | None,
+        source: Source,
         progress: Progress,
     ) -> Ingested:
         rejects_name = DatasetName(schema=name.schema, table=_rejects_table(name.table))
@@ -125,8 +134,10 @@ class Ingesting:
             request.check_against(target.dataset, name)
             # Always in this order, so that two ingests cannot wait for each other.
             async with self._locked(caller, rejects_name) as rejects:
-                report = await self._work(target, rejects, request, path, progress)
-                return await self._commit(caller, request, target, rejects, report)
+                report = await self._work(target, rejects, request, source, progress)
+                return await self._commit(
+                    caller, request, source, target=target, rejects=rejects, report=report
+                )
 
     @asynccontextmanager
     async def _locked(self, caller: Caller, name: DatasetName) -> AsyncGenerator[Target]:
@@ -175,16 +186,13 @@ class Ingesting:
         target: Target,
         rejects: Target,
         request: IngestRequest,
-        path: Path | None,
+        source: Source,
         progress: Progress,
     ) -> Mapping[str, Any]:
         mode = request.mode
         if target.dataset is None and mode is not WriteMode.MERGE:
             mode = WriteMode.CREATE
         arguments = {
-            "path": str(path) if path else None,
-            "rows": None if path else request.source,
-            "options": request.reader_options,
             "location": str(target.location),
             "mode": mode.value,
             "keys": list(request.keys),
@@ -193,20 +201,22 @@ class Ingesting:
             "rejects_base_version": rejects.base_version,
             "commit_info": {"dataset": str(target.name), "mode": request.mode.value},
         }
+        work = Work(
+            arguments=arguments,
+            fds=[target.lock.fileno(), rejects.lock.fileno()],
+            timeout_s=self._timeout_s,
+            on_progress=progress.pass_on,
+        )
         async with self._pool.acquire() as worker:
             with _explained(self._timeout_s):
-                return await worker.call(
-                    "ingest",
-                    arguments,
-                    timeout_s=self._timeout_s,
-                    on_progress=progress.pass_on,
-                    fds=[target.lock.fileno(), rejects.lock.fileno()],
-                )
+                return await source.read(worker, work)
 
     async def _commit(
         self,
         caller: Caller,
         request: IngestRequest,
+        source: Source,
+        *,
         target: Target,
         rejects: Target,
         report: Mapping[str, Any],
@@ -216,16 +226,19 @@ class Ingesting:
         origin = request.origin
         change = _change(report["written"], request, now, key=request.idempotency_key)
         dataset = _dataset(caller, target, report["written"], origin, now)
+        settled = source.settle(target.dataset, dataset, at=now)
+        keys = tuple(request.keys)
         kept: Dataset | None = None
         async with self._metadata.begin() as transaction:
-            await _acknowledge(transaction, target, dataset, change)
+            await _acknowledge(transaction, target, settled, change, keys=keys)
             if report["rejects_written"] is not None:
                 kept = _dataset(
                     caller, rejects, report["rejects_written"], f"rejects of {target.name}", now
                 )
                 rejected = _change(report["rejects_written"], request, now, key=None)
-                await _acknowledge(transaction, rejects, kept, rejected)
-        return Ingested(dataset=dataset, change=change, rejects=kept, report=report)
+                await _acknowledge(transaction, rejects, as_own_change(kept), rejected)
+        self._on_change()
+        return Ingested(dataset=settled.dataset, change=change, rejects=kept, report=report)
 
 
 def _rejects_table(table: str) -> str:
@@ -326,8 +339,14 @@ def _change(
 
 
 async def _acknowledge(
-    transaction: "Transaction", target: Target, dataset: Dataset, change: DatasetVersion
+    transaction: "Transaction",
+    target: Target,
+    settled: Settled,
+    change: DatasetVersion,
+    *,
+    keys: Sequence[str] = (),
 ) -> None:
+    dataset = settled.dataset
     if target.base_version is None:
         try:
             await transaction.datasets.register(dataset, change)
@@ -335,16 +354,16 @@ async def _acknowledge(
             raise _NameTaken(error.what, error.next_step) from error
     else:
         await transaction.datasets.update(dataset, change, base_version=target.base_version)
-    await transaction.outbox.put(
-        tenant=dataset.tenant,
-        kind=AssetKind.DATASET,
-        asset_id=dataset.id,
-        subject=str(dataset.name),
-        change=Change.UPSERT,
-        payload={
-            "version": change.version,
-            "operation": change.operation,
-            "rows_written": change.rows_written,
-        },
-        at=change.created_at,
-    )
+    if settled.is_synced:
+        await transaction.datasets.mark_synced(
+            dataset.tenant, dataset.id, version=change.version, at=change.created_at
+        )
+    if not settled.is_promised:
+        return
+    payload = {
+        "version": change.version,
+        "operation": change.operation,
+        "rows_written": change.rows_written,
+        **({"keys": list(keys)} if keys else {}),
+    }
+    await promise(transaction, dataset, Change.UPSERT, payload, at=change.created_at)

@@ -8,10 +8,13 @@ from pathlib import PurePath
 from pydantic import JsonValue
 
 from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
+from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import Conflict, InvalidInput, NotFound
 
 _SUFFIXES = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|arrow|feather|xlsx?|gz|zst|zip))+$")
 _KEY_CHARS_MAX = 200
+REMOTE_PREFIX = "databricks:"
+"""What a source begins with that is a table on Databricks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +55,26 @@ class IngestRequest:
         """Where the rows came from, for people."""
         return self.source if isinstance(self.source, str) else "rows given in a call"
 
+    @property
+    def remote_table(self) -> TableAddress | None:
+        """The table on Databricks that is to be copied here, for a source that names one."""
+        if isinstance(self.source, str) and self.source.lower().startswith(REMOTE_PREFIX):
+            return TableAddress.parse(self.source[len(REMOTE_PREFIX) :])
+        return None
+
     def target(self, catalog: str) -> DatasetName:
-        """The dataset to write; without a name, it is called after the file."""
+        """The dataset to write; without a name, it is called after the file or the table."""
         if self.name is not None:
             return DatasetName.parse(self.name, catalog=catalog)
+        remote = self.remote_table
+        if remote is not None:
+            return DatasetName.parse(f"{_plain(remote.schema)}.{_plain(remote.table)}", catalog="")
         if not isinstance(self.source, str):
             raise InvalidInput(
                 "Rows have no name of their own.", "Give `name` as table or schema.table."
             )
         stem = _SUFFIXES.sub("", PurePath(self.source).name.lower())
-        table = re.sub(r"[^a-z0-9]+", "_", stem).strip("_") or "dataset"
-        return DatasetName.parse(f"t_{table}" if table[0].isdigit() else table, catalog=catalog)
+        return DatasetName.parse(_plain(stem), catalog=catalog)
 
     def check_against(self, existing: Dataset | None, name: DatasetName) -> None:
         """Refuse what the mode does not allow, before any work is done."""
@@ -84,3 +96,9 @@ class IngestRequest:
             raise NotFound(
                 f"There is no dataset {name} to merge into.", "Use mode create for the first rows."
             )
+
+
+def _plain(name: str) -> str:
+    """Make a part of a dataset's name out of any text."""
+    part = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "dataset"
+    return f"t_{part}" if part[0].isdigit() else part

@@ -1,10 +1,10 @@
 """Answers questions: which tables, in which versions, computed where, given page by page."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -12,39 +12,36 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.engines.sql.engine import (
     Ask,
     Begun,
-    Page,
     PageOptions,
     ResultInfo,
     SqlEngine,
     SqlSession,
 )
-from servicetsunami.errors import InvalidInput
+from servicetsunami.errors import InvalidInput, RemoteUnauthenticated, RemoteUnavailable
 from servicetsunami.services.answers import ColumnAnswer, QueryAnswer, TableRead
-from servicetsunami.services.catalog import Catalog, TableAsked, TableFound, snapshots_of
+from servicetsunami.services.catalog import snapshots_of
 from servicetsunami.services.listing import Listing, Rows
 from servicetsunami.services.progress import Progress, Report
+from servicetsunami.services.remote_queries import RemoteQueries, RemoteQuestion
+from servicetsunami.services.results import TOKENS_MAX, Form, page_facts, result_facts
+from servicetsunami.services.routing import Route, Router, RunOn
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.results import ResultStore
 
-Form = Literal["concise", "detailed"]
-TOKENS_MAX: Mapping[Form, int] = {"concise": 2_000, "detailed": 10_000}
-"""How long a page may be, so that it leaves a model room to think."""
-
 _SELECT = "select"
-_NO_TABLES = "The statement reads no tables."
-_ALL_HERE = "All of its tables are on this machine."
 _CURSOR_PARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a caller wants to know, and how much of the answer at once."""
+    """What a caller wants to know, where it is to be computed, and how much at once."""
 
     sql: str
     parameters: Mapping[str, JsonValue]
     rows_max: int
     timeout_s: float | None
     form: Form
+    run_on: RunOn = "auto"
 
     @property
     def page(self) -> PageOptions:
@@ -59,16 +56,18 @@ class Queries:
         self,
         *,
         engine: SqlEngine,
-        catalog: Catalog,
+        router: Router,
         listing: Listing,
+        remote: RemoteQueries,
         results: ResultStore,
         usage: UsageMeter,
         rows_max: int,
         timeout_max_s: float,
     ) -> None:
         self._engine = engine
-        self._catalog = catalog
+        self._router = router
         self._listing = listing
+        self._remote = remote
         self._results = results
         self._usage = usage
         self._rows_max = rows_max
@@ -77,23 +76,16 @@ class Queries:
     async def ask(self, caller: Caller, question: Question, report: Report) -> QueryAnswer:
         """Answer one statement with its first page.
 
-        Raises SqlRefused, SqlFailed, InvalidInput, NotFound, TimedOut or LimitExceeded, each
-        with what to do next. Cancelling the caller's task stops the work.
+        Raises SqlRefused, SqlFailed, InvalidInput, NotFound, TimedOut, LimitExceeded or a
+        RemoteError, each with what to do next. Cancelling the caller's task stops the work, on
+        Databricks too.
         """
         if not question.sql.strip():
             raise InvalidInput(
                 "There is neither a statement nor a cursor.", "Give `sql`, such as SELECT 1."
             )
-        result_id, path = self._results.reserve(caller.tenant)
-        ask = self._ask(caller, question, path, report)
         with self._usage.measure(caller, "query_dataset") as tally:
-            async with self._engine.session(ask) as session:
-                begun = await session.begin()
-                if begun.admitted.kind == _SELECT:
-                    answer = await self._select(caller, session, begun, result_id)
-                else:
-                    rows = await self._listing.answer(caller, begun.admitted, session)
-                    answer = _listed(rows, question)
+            answer = await self._answer(caller, question, report)
             tally.rows = len(answer.rows)
         await self._usage.flush_when_due()
         return answer
@@ -101,12 +93,17 @@ class Queries:
     async def next_page(self, caller: Caller, cursor: str, question: Question) -> QueryAnswer:
         """Return the page that a cursor of this caller points to.
 
+        The cursor of a statement that Databricks was still computing goes on waiting for it.
         Raises NotFound for an expired, an unknown or a foreign cursor alike.
         """
         started = time.monotonic()
         result_id, offset = _read_cursor(cursor)
         with self._usage.measure(caller, "query_dataset") as tally:
             stored = self._results.open(caller.tenant, caller.subject, result_id)
+            if self._remote.is_pending(stored):
+                answer = await self._remote.resume(caller, stored, question.page)
+                tally.rows = len(answer.rows)
+                return answer
             page = await self._engine.page(
                 stored.path, offset=offset, options=question.page, tenant=caller.tenant
             )
@@ -114,25 +111,70 @@ class Queries:
         return QueryAnswer.model_validate(
             {
                 **stored.facts,
-                **_shown(page, result_id),
+                **page_facts(page, result_id),
                 "elapsed_ms": round((time.monotonic() - started) * 1000),
             }
         )
 
-    async def _select(
-        self, caller: Caller, session: SqlSession, begun: Begun, result_id: str
+    async def _answer(self, caller: Caller, question: Question, report: Report) -> QueryAnswer:
+        result_id, path = self._results.reserve(caller.tenant)
+        ask = self._ask(caller, question, path, report)
+        async with self._engine.session(ask) as session:
+            begun = await session.begin()
+            route = await self._router.route(caller, begun.admitted, question.run_on)
+            if route.place == "local":
+                return await self._here(
+                    caller, session, begun, route, question=question, result_id=result_id
+                )
+        # From here on the child is free for others.
+        asked = RemoteQuestion(
+            sql=question.sql,
+            parameters=question.parameters,
+            timeout_s=question.timeout_s,
+            page=question.page,
+            result_id=result_id,
+            path=path,
+        )
+        try:
+            return await self._remote.ask(caller, asked, begun.admitted, route)
+        except (RemoteUnavailable, RemoteUnauthenticated) as error:
+            if not route.is_all_here:
+                raise
+            route = route.instead(error)
+        async with self._engine.session(ask) as session:
+            begun = await session.begin()
+            return await self._here(
+                caller, session, begun, route, question=question, result_id=result_id
+            )
+
+    async def _here(
+        self,
+        caller: Caller,
+        session: SqlSession,
+        begun: Begun,
+        route: Route,
+        *,
+        question: Question,
+        result_id: str,
     ) -> QueryAnswer:
-        info, found = begun.result, []
+        if begun.admitted.kind == _SELECT:
+            return await self._select(caller, session, begun, route, result_id)
+        rows = await self._listing.answer(caller, begun.admitted, session)
+        return _listed(rows, route, question)
+
+    async def _select(
+        self, caller: Caller, session: SqlSession, begun: Begun, route: Route, result_id: str
+    ) -> QueryAnswer:
+        info = begun.result
         if info is None:
-            found = await self._catalog.find(caller, map(TableAsked.of, begun.admitted.tables))
-            info = await session.run(snapshots_of(begun.admitted, found))
-        facts = _facts(info, found, rows_max=self._rows_max)
+            info = await session.run(snapshots_of(begun.admitted, route.here))
+        facts = _facts(info, route, rows_max=self._rows_max)
         if info.path is not None:
             self._results.keep(caller.tenant, caller.subject, result_id, facts)
         return QueryAnswer.model_validate(
             {
                 **facts,
-                **_shown(info.page, result_id),
+                **page_facts(info.page, result_id),
                 "elapsed_ms": round(info.elapsed_s * 1000),
             }
         )
@@ -141,6 +183,7 @@ class Queries:
         return Ask(
             tenant=caller.tenant,
             catalog=caller.catalog,
+            other_catalogs=tuple(sorted(caller.catalogs)) if caller.has_databricks else (),
             sql=question.sql,
             parameters=question.parameters,
             result_path=path,
@@ -151,35 +194,17 @@ class Queries:
         )
 
 
-def _facts(info: ResultInfo, found: Sequence[TableFound], *, rows_max: int) -> dict[str, JsonValue]:
+def _facts(info: ResultInfo, route: Route, *, rows_max: int) -> dict[str, Any]:
     """What is the same on every page of a result."""
-    tables = dict.fromkeys(table.read for table in found)
-    cut = {
-        "rows": f"The result has more rows than the {rows_max} that are kept: aggregate or filter.",
-        "bytes": "The result is larger than is kept: select fewer columns, aggregate or filter.",
-        None: None,
-    }
+    tables = dict.fromkeys(table.read for table in route.here)
     return {
-        "columns": [{"name": column.name, "type": column.type} for column in info.columns],
-        "row_count": info.row_count,
-        "row_count_is_minimum": True if info.limit else None,
+        **result_facts(info, rows_max=rows_max),
         "ran_on": "local",
-        "reason": _ALL_HERE if found else _NO_TABLES,
+        "reason": route.reason,
+        "stale_since": route.stale_since.isoformat() if route.stale_since else None,
         "tables": [
             {"table": name, "version": version, "as_of": at} for name, version, at in tables
         ],
-        "note": cut[info.limit],
-    }
-
-
-def _shown(page: Page, result_id: str) -> dict[str, Any]:
-    """What differs from page to page."""
-    more = page.next_offset is not None
-    return {
-        "rows": page.rows,
-        "truncated": more,
-        "cursor": f"{result_id}:{page.next_offset}" if more else None,
-        "cut_cells": page.cut_cells or None,
     }
 
 
@@ -190,7 +215,7 @@ def _read_cursor(cursor: str) -> tuple[str, int]:
     raise InvalidInput("That is not a cursor.", "Pass the `cursor` of a truncated answer as it is.")
 
 
-def _listed(rows: Rows, question: Question) -> QueryAnswer:
+def _listed(rows: Rows, route: Route, question: Question) -> QueryAnswer:
     shown = rows.rows[: question.rows_max]
     names = [name for name, _ in rows.columns]
     return QueryAnswer(
@@ -201,7 +226,7 @@ def _listed(rows: Rows, question: Question) -> QueryAnswer:
         row_count=len(rows.rows),
         truncated=len(shown) < len(rows.rows),
         ran_on="local",
-        reason="The metadata on this machine answers it.",
+        reason=route.reason,
         tables=[TableRead(table=t, version=v, as_of=at) for t, v, at in rows.tables],
         elapsed_ms=0,
         note="Call list_assets for all of them." if len(shown) < len(rows.rows) else None,

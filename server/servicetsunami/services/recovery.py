@@ -1,6 +1,9 @@
 """Cleans up, once per start, what crashed servers have left behind."""
 
 import logging
+import shutil
+import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from servicetsunami.stores.tables.location import tables_dir
 from servicetsunami.stores.tables.recover import collect_orphans
 
 _log = logging.getLogger(__name__)
+
+_TRANSFER_S = 86_400.0
 
 
 class Recovery:
@@ -29,6 +34,7 @@ class Recovery:
         A tenant whose tables cannot be tidied now is left to the next start.
         """
         await to_thread.run_sync(self._results.sweep)
+        await to_thread.run_sync(self._sweep_transfers)
         tenants = self._data_dir / "tenants"
         if not tenants.is_dir():
             return
@@ -37,6 +43,18 @@ class Recovery:
                 await self._collect(folder.name)
             except ServerError as error:
                 _log.warning("tables of tenant %s were not tidied: %s", folder.name, error)
+
+    def _sweep_transfers(self) -> None:
+        """Remove what killed servers left of pulls and of files on their way to Databricks.
+
+        What is in use is young: nothing takes a day.
+        """
+        oldest = time.time() - _TRANSFER_S
+        for pattern in ("temp/pull-*", "tenants/*/sync/*"):
+            for folder in self._data_dir.glob(pattern):
+                with suppress(FileNotFoundError):
+                    if folder.stat().st_mtime < oldest:
+                        shutil.rmtree(folder, ignore_errors=True)
 
     async def _collect(self, tenant: str) -> None:
         async with self._metadata.read() as transaction:

@@ -12,6 +12,9 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.progress import Report
 from servicetsunami.services.queries import Queries
+from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.sync import Sync
+from servicetsunami.services.tenant_usage import TenantUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,9 @@ class Services:
 
     datasets: Datasets
     queries: Queries
+    sync: Sync
+    tenant_usage: TenantUsage
+    remote_catalog: RemoteCatalog
 
 
 class LakeHost(Protocol):

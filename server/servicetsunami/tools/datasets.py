@@ -11,7 +11,10 @@ from servicetsunami.tools.context import CallOf
 
 Source = Annotated[
     str | list[dict[str, AnyJson]],
-    Field(description="Path of a local file, or the rows themselves as a list of objects."),
+    Field(
+        description="Path of a local file, the rows themselves as a list of objects, or "
+        "databricks:catalog.schema.table to copy a table from there."
+    ),
 ]
 Name = Annotated[
     str,

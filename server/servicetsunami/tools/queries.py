@@ -16,7 +16,8 @@ Parameters = Annotated[
     Field(description="Values for the :name parameters of the statement."),
 ]
 RunOn = Annotated[
-    Literal["auto", "local"], Field(description="Where to compute; the answer says where and why.")
+    Literal["auto", "local", "databricks"],
+    Field(description="Where to compute. auto: here what is here, else on Databricks."),
 ]
 MaxRows = Annotated[
     int, Field(description="Rows on one page at most; fewer when they are long.", ge=1, le=1000)
@@ -37,7 +38,7 @@ async def query_dataset(  # noqa: PLR0917 - the order is part of the published s
     call: CallOf,
     sql: Sql = "",
     parameters: Parameters | None = None,
-    run_on: RunOn = "auto",  # noqa: ARG001 - both mean here, until there is another place
+    run_on: RunOn = "auto",
     max_rows: MaxRows = 100,
     cursor: Cursor | None = None,
     timeout_s: TimeoutS | None = None,
@@ -46,8 +47,9 @@ async def query_dataset(  # noqa: PLR0917 - the order is part of the published s
     """Answer a question about datasets with one read-only Databricks SQL statement.
 
     Name tables as table, schema.table or catalog.schema.table; list_assets gives the names and
-    describe_asset the columns. Use :name with `parameters` for values. Travel in time with
-    `FROM t VERSION AS OF 3` or `TIMESTAMP AS OF '2026-01-31'`. SHOW TABLES and DESCRIBE work too.
+    describe_asset the columns. A table of another catalog, on Databricks, needs its full name.
+    Use :name with `parameters` for values. Travel in time with `FROM t VERSION AS OF 3` or
+    `TIMESTAMP AS OF '2026-01-31'`. SHOW TABLES and DESCRIBE work too.
     A long result comes in pages: `truncated` says so, `row_count` is the total, and a call with
     `cursor` alone brings the next page (kept for an hour). Prefer aggregates to many pages.
     """
@@ -57,6 +59,7 @@ async def query_dataset(  # noqa: PLR0917 - the order is part of the published s
         rows_max=max_rows,
         timeout_s=timeout_s,
         form=response_format,
+        run_on=run_on,
     )
     if cursor is not None:
         return await call.services.queries.next_page(call.caller, cursor, question)

@@ -1,0 +1,36 @@
+"""What an answer says of a result and of one of its pages, wherever it was computed."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from servicetsunami.engines.sql.engine import Page, ResultInfo
+
+Form = Literal["concise", "detailed"]
+TOKENS_MAX: Final[Mapping[Form, int]] = {"concise": 2_000, "detailed": 10_000}
+"""How long a page may be, so that it leaves a model room to think."""
+
+
+def result_facts(info: ResultInfo, *, rows_max: int) -> dict[str, Any]:
+    """What is the same on every page."""
+    cut = {
+        "rows": f"The result has more rows than the {rows_max} that are kept: aggregate or filter.",
+        "bytes": "The result is larger than is kept: select fewer columns, aggregate or filter.",
+        None: None,
+    }
+    return {
+        "columns": [{"name": column.name, "type": column.type} for column in info.columns],
+        "row_count": info.row_count,
+        "row_count_is_minimum": True if info.limit else None,
+        "note": cut[info.limit],
+    }
+
+
+def page_facts(page: Page, result_id: str) -> dict[str, Any]:
+    """What differs from page to page."""
+    more = page.next_offset is not None
+    return {
+        "rows": page.rows,
+        "truncated": more,
+        "cursor": f"{result_id}:{page.next_offset}" if more else None,
+        "cut_cells": page.cut_cells or None,
+    }

@@ -1,0 +1,61 @@
+"""What crosses a wire about usage."""
+
+from servicetsunami.services.answers import Answer
+
+
+class KindUsage(Answer):
+    """The assets of one kind; `synced_percent` leaves out those that are not to be sent."""
+
+    kind: str
+    count: int
+    synced: int
+    waiting: int
+    parked: int
+    off: int
+    synced_percent: float | None = None
+    row_count: int
+    size_bytes: int
+
+
+class ToolUsage(Answer):
+    """The calls of one tool."""
+
+    tool: str
+    calls: int
+    errors: int
+    rows: int
+    seconds: float
+
+
+class DayUsage(Answer):
+    """One day in UTC."""
+
+    day: str
+    calls: int
+    errors: int
+    rows: int
+
+
+class OutboxUsage(Answer):
+    """What is on its way to Databricks."""
+
+    waiting: int
+    parked: int
+    oldest_at: str | None = None
+
+
+class UsageAnswer(Answer):
+    """What a tenant has, and what it used since `since`; all of it counted, none estimated."""
+
+    catalog: str
+    period: str
+    since: str
+    as_of: str
+    is_exact: bool
+    assets: list[KindUsage]
+    storage_bytes: int
+    storage_note: str
+    tools: list[ToolUsage]
+    days: list[DayUsage]
+    outbox: OutboxUsage
+    databricks: str

@@ -1,0 +1,46 @@
+"""The tools that show and steer the way to Databricks."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from servicetsunami.services.sync_answers import Action, ManagedSync, SyncStatusAnswer
+from servicetsunami.tools.assets import AssetName, Kind
+from servicetsunami.tools.context import CallOf
+
+Acting = Annotated[
+    Action,
+    Field(
+        description="initialise: create the catalog, then send what waits. retry: try again now. "
+        "drop: forget waiting changes of one asset. pull: copy from Databricks. on, off: whether "
+        "an asset is sent."
+    ),
+]
+
+
+async def sync_status(
+    call: CallOf,
+    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    name: AssetName | None = None,
+) -> SyncStatusAnswer:
+    """Show the Databricks workspace's health, what waits to be sent, and what is held up and why.
+
+    With `name`, also whether a pulled copy is older than its table. Local work never waits for
+    any of this. A parked asset says what to do; then call manage_sync.
+    """
+    return await call.services.sync.status(call.caller, name=name)
+
+
+async def manage_sync(
+    call: CallOf,
+    action: Acting,
+    *,
+    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    name: AssetName | None = None,
+) -> ManagedSync:
+    """Steer the way to Databricks: set it up, try again, give up, copy back, or switch it off.
+
+    All but initialise and retry need `name`. Dropped changes stay here as versions, they are only
+    not sent; pull replaces the current rows here, and earlier versions stay readable.
+    """
+    return await call.services.sync.manage(call.caller, action, name, call.report)
