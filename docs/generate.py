@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from servicetsunami.app import open_app
 from servicetsunami.cli.commands import app as commands
-from servicetsunami.settings import Settings
+from servicetsunami.settings import Settings, variable
 from servicetsunami.transport.mcp import INSTRUCTIONS, LakeServer
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -28,9 +28,8 @@ _NOTE = "<!-- Written by docs/generate.py: change the source, then run it. -->"
 
 def settings_page() -> str:
     """Every setting with its variable, its default and what it does."""
-    prefix = Settings.model_config.get("env_prefix", "")
     rows = [
-        (f"`{prefix}{name}`".upper(), _default(field), field.description or "")
+        (f"`{variable(name, field)}`", _default(field), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
     return _page(
@@ -46,15 +45,15 @@ def settings_page() -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is None:
         return "unset"
-    return f"`{field.default}`" if str(field.default) else "empty"
+    return "empty" if field.default in ("", ()) else f"`{field.default}`"
 
 
 def cli_page() -> str:
     """Every command with its options."""
     root = typer.main.get_command(commands)
     parts = ["    servicetsunami [--data-dir DIRECTORY] COMMAND", _options(root)]
-    for name, command in sorted(root.commands.items()):  # ty: ignore[missing-attribute]
-        parts += [f"## servicetsunami {name}", inspect.cleandoc(command.help or "")]
+    for name, command in _commands(root, "servicetsunami"):
+        parts += [f"## {name}", inspect.cleandoc(command.help or "")]
         if options := _options(command):
             parts.append(options)
     return _page(
@@ -65,13 +64,29 @@ def cli_page() -> str:
     )
 
 
+def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as below
+    """The commands of a group and of the groups in it, by the words that one types."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
 def _options(command: Any) -> str:  # noqa: ANN401 - the type is private to typer
     rows = []
     for option in command.params:
-        value = "" if option.is_flag else f" {option.metavar}"
         needed = " Required." if option.required else ""
-        rows.append((f"`{', '.join(option.opts)}{value}`", f"{option.help}{needed}"))
+        rows.append((f"`{_typed(option)}`", f"{option.help}{needed}"))
     return _table(("option", "what it does"), rows) if rows else ""
+
+
+def _typed(option: Any) -> str:  # noqa: ANN401 - as above
+    """An option or an argument as one types it."""
+    if option.param_type_name == "argument":
+        return option.metavar
+    value = "" if option.is_flag else f" {option.metavar}"
+    return f"{', '.join(option.opts)}{value}"
 
 
 async def tools_page() -> str:
