@@ -17,7 +17,7 @@ from rich.console import Console
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, as_markdown, as_table
 
-NAMES = ("cold_start", "trivial", "memory", "responsiveness", "tokens", "tpch", "ingest")
+NAMES = ("cold_start", "trivial", "memory", "responsiveness", "tokens", "tpch", "ingest", "outage")
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _PAGE = """\
 # What was measured

@@ -1,7 +1,8 @@
 """What every benchmark is given: where to work, how often to repeat, the servers to compare."""
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,13 +37,14 @@ class Bench:
         """The data directory of our server; the same name is the same directory."""
         return self.work_dir / "data" / name
 
-    def ours(self, name: str = "main") -> StdioServer:
+    def ours(self, name: str = "main", environment: Mapping[str, str] | None = None) -> StdioServer:
         """Start our server on the data directory of that name."""
         return StdioServer(
             OURS,
             {
                 "SERVICETSUNAMI_DATA_DIR": str(self.data_dir(name)),
                 "SERVICETSUNAMI_ALLOWED_ROOTS": str(self.work_dir),
+                **(environment or {}),
             },
         )
 
@@ -68,3 +70,13 @@ def interleaved(rounds: int, *sides: Callable[[], float]) -> Sequence[float]:
         for values, side in zip(seen, sides, strict=True):
             values.append(side())
     return [median(values) for values in seen]
+
+
+def median_ms(calls: int, call: Callable[[], object]) -> float:
+    """The median length of so many calls, one after the other, in milliseconds."""
+    seen = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        call()
+        seen.append((time.perf_counter() - start) * 1000)
+    return median(seen)

@@ -2,11 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Callable
-from statistics import median
 from typing import Final
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, median_ms
 from benchmarks.figures import Figure
 from benchmarks.stdio import CallError, StdioServer
 
@@ -26,22 +24,13 @@ def measure(bench: Bench) -> list[Figure]:
             "tools/call", {"name": "query_dataset", "arguments": {"sql": _SLOW, "timeout_s": 25}}
         )
         time.sleep(1)  # The query shall be under way, not about to start.
-        ping_ms = _median_ms(lambda: server.request("ping"))
-        select_ms = _median_ms(lambda: server.call("query_dataset", sql="select 1"))
+        ping_ms = median_ms(_CALLS, lambda: server.request("ping"))
+        select_ms = median_ms(_CALLS, lambda: server.call("query_dataset", sql="select 1"))
         _expect_running(server, slow)
     return [
         Figure(name="ping beside a slow query", unit="ms", ours=ping_ms, ours_max=20),
         Figure(name="select 1 beside a slow query", unit="ms", ours=select_ms, ours_max=20),
     ]
-
-
-def _median_ms(call: Callable[[], object]) -> float:
-    seen = []
-    for _ in range(_CALLS):
-        start = time.perf_counter()
-        call()
-        seen.append((time.perf_counter() - start) * 1000)
-    return median(seen)
 
 
 def _expect_running(server: StdioServer, slow: int) -> None:
