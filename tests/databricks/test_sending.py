@@ -179,6 +179,20 @@ async def test_a_table_that_was_changed_there_is_parked_until_somebody_decides(
     assert (await call(client, "describe_asset", name="t"))["sync"]["state"] == "synced"
 
 
+async def test_a_read_that_is_stale_after_a_change_is_asked_again(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not yet"}
+    tables = "/api/2.1/unity-catalog/tables/"
+    workspace.faults.add(Fault("GET", tables, status=404, body=missing, times=3))
+    await write(client, [{"k": 1}])
+
+    await send(app)
+
+    assert await depth(client) == (0, 0)
+    assert workspace.rows(TABLE) == [(1,)]
+
+
 async def test_a_missing_grant_parks_with_what_to_do_and_a_retry_sends_it(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

@@ -1,13 +1,14 @@
 """Carries a dataset's changes to its table on Databricks: one version at a time, each once."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 from anyio import to_thread
 
 from servicetsunami.domain.dataset import Column, Dataset, SyncState
@@ -33,6 +34,7 @@ _UPLOAD_DEADLINE_S: Final = 1800.0
 _WHOLE: Final = "snapshot"
 _REPLACE_NEXT: Final = "replace"
 _STATEMENT: Final = "statement_id"
+_STALE_PAUSES_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +214,8 @@ class TableCourier:
         request = StatementRequest(sql=sql.count_rows(target.table), tags=tags)
         counted = await workspace.statements.run(request, timeout_s=_STATEMENT_TIMEOUT_S)
         [[count]] = [row async for rows in workspace.statements.rows(counted) for row in rows]
-        there = await workspace.catalogs.get_table(target.table)
         columns = [Column(**column) for column in staged["columns"]]
-        difference = sql.differing(columns, there.columns if there else ())
+        difference = await _difference(workspace, target.table, columns)
         if int(count or 0) == staged["row_count"] and difference is None:
             return
         await lease.note({**lease.progress, _REPLACE_NEXT: True})
@@ -226,6 +227,20 @@ class TableCourier:
             "manage_sync with action retry replaces it by ours; action pull takes theirs.",
             "CHANGED_THERE",
         )
+
+
+async def _difference(
+    workspace: "Workspace", table: TableAddress, columns: Sequence[Column]
+) -> str | None:
+    """The first column that differs there; asked again for a while, since reads may be stale."""
+    difference: str | None = None
+    for pause_s in _STALE_PAUSES_S:
+        await anyio.sleep(pause_s)
+        there = await workspace.catalogs.get_table(table)
+        difference = sql.differing(columns, there.columns if there else ())
+        if difference is None:
+            break
+    return difference
 
 
 def _version(item: OutboxItem) -> int:
