@@ -11,7 +11,6 @@ COMPLETE = (
     "engines/sql/gate.py",
     "stores/outbox.py",
     "stores/leases.py",
-    "sync/worker.py",
     "gateway/retry.py",
     "gateway/breaker.py",
     "stores/scope.py",

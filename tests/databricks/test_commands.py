@@ -118,7 +118,7 @@ def test_links_to_results_never_reach_the_log(
     workspace: FakeWorkspace, data_dir: Path, tmp_path: Path
 ) -> None:
     workspace.put_table("main.default.orders", pa.table({"n": [1]}))
-    talkative = {"SERVICETSUNAMI_LOG_LEVEL": "DEBUG"}
+    talkative = {"SERVICETSUNAMI_LOG_LEVEL": "INFO"}
     server = Server(data_dir, tmp_path, **environment(workspace), **talkative)
     server.call("ingest_dataset", source="databricks:main.default.orders", name="orders")
 

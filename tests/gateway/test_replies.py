@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from servicetsunami.errors import (
@@ -13,7 +14,10 @@ from servicetsunami.errors import (
     RemoteUnauthenticated,
     RemoteUnavailable,
 )
-from servicetsunami.gateway.replies import Said, error_of, json_of, read_error
+from servicetsunami.gateway.client import WorkspaceClient
+from servicetsunami.gateway.config import Given, resolve
+from servicetsunami.gateway.replies import Said, error_of, json_of, read_error, understood
+from servicetsunami.gateway.retry import Replay
 from servicetsunami.gateway.sql_errors import statement_error
 
 SAID = [
@@ -57,6 +61,22 @@ KINDS: list[tuple[int, object, str, type[RemoteError]]] = [
     (501, "", "never", RemoteUnavailable),
     (503, "TEMPORARILY_UNAVAILABLE", "later", RemoteUnavailable),
     (418, "", "teapot", RemoteRefused),
+    # The code wins, whatever the status is.
+    (500, "RESOURCE_DOES_NOT_EXIST", "gone", RemoteNotFound),
+    (400, "PERMISSION_DENIED", "no grant", RemoteDenied),
+    (400, "ABORTED", "busy", RemoteConflict),
+    (400, "REQUEST_LIMIT_EXCEEDED", "slow", RemoteUnavailable),
+    (404, "CATALOG_DOES_NOT_EXIST", "gone", RemoteNotFound),
+    (400, "QUOTA_EXCEEDED", "too many", RemoteRefused),
+    (400, "DIRECTORY_NOT_EMPTY", "not empty", RemoteRefused),
+    (504, "DEADLINE_EXCEEDED", "late", RemoteUnavailable),
+    # Without one that is known, the status.
+    (401, "", "who", RemoteUnauthenticated),
+    (403, "", "no grant", RemoteDenied),
+    (403, 403, "Token is expiring within 30 seconds", RemoteUnauthenticated),
+    (409, "SOMETHING_NEW", "busy", RemoteConflict),
+    (429, "", "slow", RemoteUnavailable),
+    (502, "", "gateway", RemoteUnavailable),
 ]
 
 
@@ -107,3 +127,39 @@ def test_a_failed_statement_is_told_by_its_error_class(
     error = statement_error(code, message)
 
     assert (type(error), error.code) == (kind, name)
+
+
+@pytest.mark.parametrize("wrong", [{}, {"a": None}, {"a": ["x"]}, {"a": {}}], ids=str)
+def test_an_answer_that_lacks_something_means_away(wrong: dict) -> None:
+    with pytest.raises(RemoteUnavailable, match="GET /x: the answer lacks"), understood("GET /x"):
+        int(wrong["a"]["b"])
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "words"),
+    [
+        (
+            httpx.Response(302, headers={"Location": "/login.html?error=private-link"}),
+            RemoteRefused,
+            "private links",
+        ),
+        (httpx.Response(200, html="<html>Sign in</html>"), RemoteUnauthenticated, "web page"),
+        (httpx.Response(200, text='{"half": '), RemoteUnavailable, "not complete"),
+        (httpx.Response(200, json=[1]), RemoteRefused, "not an object"),
+        (httpx.Response(200, content=b" " * (64 * 2**20 + 1)), RemoteRefused, "too long"),
+        (httpx.Response(404, text="NOT_FOUND: gone"), RemoteNotFound, "404: gone"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_an_answer_on_the_wire_becomes_the_error_that_it_stands_for(
+    response: httpx.Response, kind: type[RemoteError], words: str
+) -> None:
+    given = Given(host="http://workspace", token="t")
+    config = resolve(given, requests_per_s=1000, user_agent="test")
+    transport = httpx.MockTransport(lambda _: response)
+    async with httpx.AsyncClient(base_url=config.host, transport=transport) as http:
+        client = WorkspaceClient(config, http, rng=lambda: 0.0)
+        with pytest.raises(kind, match=words) as caught:
+            await client.send("GET", "/x", replay=Replay.SAFE)
+
+    assert type(caught.value) is kind
