@@ -16,7 +16,7 @@ from tests.fakes.databricks import FakeWorkspace, SqlError
 from tests.server.asking import ask, call, failure
 
 TRIPS = "samples.nyc.trips"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

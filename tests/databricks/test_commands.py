@@ -14,7 +14,7 @@ from tests.databricks.connecting import CATALOG, environment
 from tests.fakes.databricks import FakeWorkspace
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

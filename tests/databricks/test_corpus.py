@@ -16,7 +16,7 @@ from tests.fakes.databricks import FakeWorkspace
 from tests.server.asking import call
 
 CORPUS = load(SHARED)
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

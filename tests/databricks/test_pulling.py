@@ -11,7 +11,7 @@ from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.server.asking import ask, call, failure
 
 ORDERS = "main.sales.orders"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def orders(count: int) -> pa.Table:
