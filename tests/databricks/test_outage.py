@@ -183,7 +183,7 @@ async def test_a_statement_that_an_earlier_try_left_running_is_waited_for(
 
 
 @pytest.mark.slow
-async def test_the_breaker_spares_a_workspace_that_is_away_and_shows_it(
+async def test_the_breaker_spares_a_workspace_that_is_away_until_somebody_says_retry(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
     workspace.put_table(TRIPS, pa.table({"n": [1]}))
@@ -199,6 +199,12 @@ async def test_the_breaker_spares_a_workspace_that_is_away_and_shows_it(
     status = await call(client, "sync_status")
     assert status["workspace"]["breaker"] == "open"
     assert "nothing is lost" in status["next"]
+
+    await call(client, "ingest_dataset", source=[{"n": 1}], name="t")
+    recover(workspace)
+    await call(client, "manage_sync", action="retry")
+    await send(app)
+    assert await depth(client) == (0, 0)
 
 
 async def test_wrong_credentials_are_told_and_nothing_is_parked(

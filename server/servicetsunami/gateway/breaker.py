@@ -66,6 +66,10 @@ class Breaker:
             )
         self._trial = True
 
+    def try_now(self) -> None:
+        """Somebody knows better than the waiting time: the next call is the trial."""
+        self._retry_at = self._clock()
+
     def succeeded(self) -> None:
         """The workspace has answered, whatever it said."""
         self._failures = self._openings = 0

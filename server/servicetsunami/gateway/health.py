@@ -33,11 +33,16 @@ class Health:
         self._known_at = 0.0
 
     async def check(self, *, fresh: bool = False) -> WorkspaceHealth:
-        """What was found less than 30 s ago, else what is found now. Never raises a RemoteError."""
+        """What was found less than 30 s ago, else what is found now. Never raises a RemoteError.
+
+        `fresh` asks the workspace even while the breaker would leave it alone.
+        """
         known = self._known
         is_old = self._clock() - self._known_at > _FRESH_S
         # What others have learnt since counts more than what was well a moment ago.
         has_failed = known is not None and not known.error and self._client.breaker.last_error
+        if fresh:
+            self._client.breaker.try_now()
         if known is None or fresh or is_old or has_failed:
             known = self._known = await self._look()
             self._known_at = self._clock()

@@ -131,10 +131,11 @@ class Sync:
     async def _retry(self, caller: Caller, name: str | None) -> ManagedSync:
         self._check_connected(caller)
         parsed = None if name is None else DatasetName.parse(name, catalog=caller.catalog)
-        items = await self._requeue(caller, parsed)
+        # First the look, which closes the breaker: the worker would only find it still open.
         workspace = self._connection.opened
         if workspace is not None:
             await workspace.health.check(fresh=True)
+        items = await self._requeue(caller, parsed)
         return ManagedSync(
             action="retry",
             kind="dataset" if parsed else None,
