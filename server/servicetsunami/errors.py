@@ -65,6 +65,15 @@ class NotFound(ServerError):
             hint = "There are no datasets yet: call ingest_dataset first."
         return cls(f"No dataset is named {name!r}.", hint)
 
+    @classmethod
+    def notebook(cls, name: str, known: Sequence[str]) -> Self:
+        """Name the three nearest notebooks."""
+        similar = get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = "Call save_notebook first, or give `content`."
+        if similar:
+            hint = f"Did you mean {', '.join(similar)}?"
+        return cls(f"No notebook is named {name!r}.", hint)
+
 
 class Conflict(ServerError):
     """The thing changed meanwhile, exists already, or is being written."""

@@ -19,7 +19,9 @@ from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
 from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.migrations import migrate
+from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
 from servicetsunami.stores.usage import Usage
 
@@ -30,6 +32,8 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.tenants = Tenants(connection)
         self.datasets = Datasets(connection, self.tenants)
+        self.notebooks = Notebooks(connection, self.tenants)
+        self.runs = Runs(connection, self.tenants)
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)

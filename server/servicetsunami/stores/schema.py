@@ -17,13 +17,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -178,4 +179,87 @@ OUTBOX = Table(
     Index("ix_outbox_order", "tenant", "kind", "subject", "id"),
     # An id is never given twice, not even after the newest item was deleted.
     sqlite_autoincrement=True,
+)
+
+NOTEBOOKS = Table(
+    "notebooks",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("format", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("sync_state", String, nullable=False),
+    Column("synced_revision", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
+    _metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+)
+_metadata_index(NOTEBOOKS)
+Index(
+    "uq_notebooks_name",
+    NOTEBOOKS.c.tenant,
+    NOTEBOOKS.c.name,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+NOTEBOOK_REVISIONS = Table(
+    "notebook_revisions",
+    METADATA,
+    Column("notebook_id", String, ForeignKey("notebooks.id"), primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("cell_count", Integer, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("subject", String, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("notebook", NAME),
+    Column("revision", BigInteger),
+    Column("parent", String),
+    Column("parameters", JSON_VALUE, nullable=False),
+    Column("state", String, nullable=False),
+    Column("ran_on", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("isolation", String),
+    Column("timeout_s", Double, nullable=False),
+    Column("cells_total", Integer, nullable=False),
+    Column("exit_value", Text),
+    Column("error", Text),
+    Column("remote", JSON_VALUE, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Index(None, "tenant", "created_at"),
+    Index(None, "state", "lease_until"),
+)
+
+RUN_CELLS = Table(
+    "run_cells",
+    METADATA,
+    Column("run_id", String, ForeignKey("runs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("title", String),
+    Column("state", String, nullable=False),
+    Column("outputs", JSON_VALUE, nullable=False),
+    Column("seconds", Double),
 )

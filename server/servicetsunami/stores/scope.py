@@ -6,15 +6,29 @@ exactly like a row that does not exist: nothing above can tell the two apart.
 
 from sqlalchemy import ColumnElement, Table, and_, select
 
-from servicetsunami.stores.schema import DATASET_VERSIONS, DATASETS
+from servicetsunami.stores.schema import (
+    DATASET_VERSIONS,
+    DATASETS,
+    NOTEBOOK_REVISIONS,
+    NOTEBOOKS,
+    RUN_CELLS,
+    RUNS,
+)
+
+_PARTS = {
+    DATASET_VERSIONS: (DATASET_VERSIONS.c.dataset_id, DATASETS),
+    NOTEBOOK_REVISIONS: (NOTEBOOK_REVISIONS.c.notebook_id, NOTEBOOKS),
+    RUN_CELLS: (RUN_CELLS.c.run_id, RUNS),
+}
+"""Rows that have no tenant of their own, but an owner that has."""
 
 
 def owned_by(tenant: str, table: Table) -> ColumnElement[bool]:
     """The rows of a table that belong to the tenant and still exist."""
-    if table is DATASET_VERSIONS:
-        mine = select(DATASETS.c.id).where(owned_by(tenant, DATASETS))
-        return DATASET_VERSIONS.c.dataset_id.in_(mine)
+    if table in _PARTS:
+        column, owner = _PARTS[table]
+        return column.in_(select(owner.c.id).where(owned_by(tenant, owner)))
     condition = table.c.tenant == tenant
-    if table is DATASETS:
-        return and_(condition, DATASETS.c.deleted_at.is_(None))
+    if "deleted_at" in table.c:
+        return and_(condition, table.c.deleted_at.is_(None))
     return condition

@@ -1,0 +1,193 @@
+"""Runs and what came of their cells: what outlives the server that did them.
+
+A run that is going on is leased by a server. Changes of such a run name its owner: when the lease
+has passed and the run was given up as lost, the late owner changes nothing.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.domain.notebook import NotebookName
+from servicetsunami.domain.run import CellRun, Run, RunState
+from servicetsunami.errors import NotFound
+from servicetsunami.stores.schema import RUN_CELLS, RUNS
+from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.tenants import Tenants
+
+_ACTIVE = (RunState.PENDING.value, RunState.RUNNING.value)
+
+
+class Runs:
+    """The runs of all tenants, seen one tenant at a time."""
+
+    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+        self._connection = connection
+        self._tenants = tenants
+
+    async def add(self, run: Run) -> None:
+        """Remember a run that is about to begin."""
+        await self._tenants.ensure(run.tenant, at=run.created_at)
+        values = asdict(run) | {
+            "state": run.state.value,
+            "notebook": None if run.notebook is None else str(run.notebook),
+            "parameters": dict(run.parameters),
+            "remote": dict(run.remote),
+        }
+        await self._connection.execute(insert(RUNS).values(values))
+
+    async def get(self, tenant: str, run_id: str) -> Run:
+        """One run; raises NotFound for an unknown and a foreign id alike."""
+        statement = select(RUNS).where(owned_by(tenant, RUNS), RUNS.c.id == run_id)
+        row = (await self._connection.execute(statement)).one_or_none()
+        if row is None:
+            raise NotFound(
+                f"No run has the id {run_id!r}.", "Call get_run without an id for a list."
+            )
+        return _to_run(row)
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        notebook: str | None = None,
+        states: Collection[RunState] = (),
+        since: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
+        limit: int,
+    ) -> tuple[Run, ...]:
+        """Runs, the newest first; `before` is the place of the last one of an earlier page."""
+        place = tuple_(RUNS.c.created_at, RUNS.c.id)
+        statement = select(RUNS).where(owned_by(tenant, RUNS))
+        if notebook is not None:
+            statement = statement.where(RUNS.c.notebook == notebook)
+        if states:
+            statement = statement.where(RUNS.c.state.in_([state.value for state in states]))
+        if since is not None:
+            statement = statement.where(RUNS.c.created_at >= since)
+        if before is not None:
+            statement = statement.where(place < tuple_(*before))
+        statement = statement.order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc()).limit(limit)
+        return tuple(_to_run(row) for row in await self._connection.execute(statement))
+
+    async def cells(self, tenant: str, run_id: str) -> tuple[CellRun, ...]:
+        """What came of its cells so far, in their order."""
+        statement = (
+            select(RUN_CELLS)
+            .where(owned_by(tenant, RUN_CELLS), RUN_CELLS.c.run_id == run_id)
+            .order_by(RUN_CELLS.c.position)
+        )
+        return tuple(_to_cell(row) for row in await self._connection.execute(statement))
+
+    async def change(self, run_id: str, owner: str, **values: Any) -> bool:  # noqa: ANN401 - of columns
+        """Note how a run goes on; False when it is no longer the owner's."""
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.id == run_id, RUNS.c.owner == owner, RUNS.c.state.in_(_ACTIVE))
+            .values(**values)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def renew(self, run_id: str, owner: str, *, at: datetime, lease_s: float) -> bool | None:
+        """Keep the lease; whether somebody asked to cancel, or None when it is lost."""
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.id == run_id, RUNS.c.owner == owner, RUNS.c.state.in_(_ACTIVE))
+            .values(lease_until=at + timedelta(seconds=lease_s))
+            .returning(RUNS.c.cancel_requested)
+        )
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def adopt(
+        self, tenant: str, *, ran_on: str, owner: str, at: datetime, lease_s: float
+    ) -> tuple[Run, ...]:
+        """Take over the runs whose server let the lease pass; each goes to one who asks."""
+        statement = (
+            update(RUNS)
+            .where(
+                owned_by(tenant, RUNS),
+                RUNS.c.state.in_(_ACTIVE),
+                RUNS.c.lease_until < at,
+                RUNS.c.ran_on == ran_on,
+            )
+            .values(owner=owner, lease_until=at + timedelta(seconds=lease_s))
+            .returning(RUNS)
+        )
+        return tuple(map(_to_run, await self._connection.execute(statement)))
+
+    async def add_cell(self, run_id: str, cell: CellRun) -> None:
+        """Note what came of a cell."""
+        values = {
+            "run_id": run_id,
+            "position": cell.index,
+            "kind": cell.kind,
+            "title": cell.title,
+            "state": cell.state.value,
+            "outputs": [dict(output) for output in cell.outputs],
+            "seconds": cell.seconds,
+        }
+        await self._connection.execute(insert(RUN_CELLS).values(values))
+
+    async def request_cancel(self, tenant: str, run_id: str) -> bool:
+        """Ask whoever does the run to stop; False when it has ended already."""
+        statement = (
+            update(RUNS)
+            .where(owned_by(tenant, RUNS), RUNS.c.id == run_id, RUNS.c.state.in_(_ACTIVE))
+            .values(cancel_requested=True)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def give_up(self, *, at: datetime, reason: str) -> int:
+        """Mark the runs as lost whose server let the lease pass; how many.
+
+        Runs on Databricks go on there without us: they are not lost, but followed again.
+        """
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.state.in_(_ACTIVE), RUNS.c.lease_until < at, RUNS.c.ran_on == "local")
+            .values(state=RunState.LOST.value, error=reason, ended_at=at)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
+
+def _to_run(row: Row[Any]) -> Run:
+    return Run(
+        id=row.id,
+        tenant=row.tenant,
+        subject=row.subject,
+        name=row.name,
+        notebook=None if row.notebook is None else NotebookName(row.notebook),
+        revision=row.revision,
+        parent=row.parent,
+        parameters=row.parameters,
+        state=RunState(row.state),
+        ran_on=row.ran_on,
+        reason=row.reason,
+        isolation=row.isolation,
+        timeout_s=row.timeout_s,
+        cells_total=row.cells_total,
+        exit_value=row.exit_value,
+        error=row.error,
+        remote=row.remote,
+        cancel_requested=row.cancel_requested,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _to_cell(row: Row[Any]) -> CellRun:
+    return CellRun(
+        index=row.position,
+        kind=row.kind,
+        title=row.title,
+        state=RunState(row.state),
+        outputs=tuple(row.outputs),
+        seconds=row.seconds,
+    )
