@@ -1,0 +1,1 @@
+"""Runs notebook cells in Jupyter kernels, each in a sandbox of its own."""
