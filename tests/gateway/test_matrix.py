@@ -95,6 +95,19 @@ VERBS: dict[str, Verb] = {
     "list catalogs": lambda w, _: w.catalogs.list_catalogs(items_max=10),
     "list schemas": lambda w, _: w.catalogs.list_schemas("main"),
     "list tables": lambda w, _: w.catalogs.list_tables("main", "sales", items_max=10),
+    "look at a notebook": lambda w, _: w.notebooks.look("/Shared/n"),
+    "list notebooks": lambda w, _: w.notebooks.list("/Shared"),
+    "export a notebook": lambda w, _: w.notebooks.export("/Shared/n", "source"),
+    "put a notebook": lambda w, _: w.notebooks.put("/Shared/m", "1", "source", "python"),
+    "delete a notebook": lambda w, _: w.notebooks.delete("/Shared/x"),
+    "folder of notebooks": lambda w, _: w.notebooks.folder("local"),
+    "submit a run": lambda w, _: w.runs.submit(
+        name="r", path="/Shared/x", parameters={}, token="t", timeout_s=1
+    ),
+    "look at a run": lambda w, _: w.runs.look(1),
+    "output of a run": lambda w, _: w.runs.output(1),
+    "cells of a run": lambda w, _: w.runs.cells(1),
+    "cancel a run": lambda w, _: w.runs.cancel(1),
 }
 
 # What the calls of a verb may take together, where it makes several or has deadlines of its own:
@@ -115,6 +128,8 @@ ENDS_WITHIN_S: dict[str, float] = {
     "list catalogs": 2 * DEADLINE_S,
     "list schemas": 2 * DEADLINE_S,
     "list tables": 2 * DEADLINE_S,
+    "list notebooks": 2 * DEADLINE_S,
+    "put a notebook": 2 * DEADLINE_S,
 }
 
 

@@ -35,6 +35,8 @@ class WorkspaceConfig:
     call_timeout_s: float = 4.0
     deadline_s: float = 20.0
     requests_per_s: float = 10.0
+    notebooks_folder: str = "~/servicetsunami"
+    cluster_id: str = ""
     breaker_failures: int = 5
     breaker_open_s: float = 5.0
     breaker_open_max_s: float = 60.0
@@ -54,7 +56,14 @@ class Given:
     warehouse_id: str = ""
 
 
-def resolve(given: Given, *, requests_per_s: float, user_agent: str) -> WorkspaceConfig:
+def resolve(
+    given: Given,
+    *,
+    requests_per_s: float,
+    user_agent: str,
+    notebooks_folder: str = "~/servicetsunami",
+    cluster_id: str = "",
+) -> WorkspaceConfig:
     """Fill in from a profile what was not set; what was set wins.
 
     Without a host and without a profile's name, the profile DEFAULT is read, as Databricks' own
@@ -84,6 +93,8 @@ def resolve(given: Given, *, requests_per_s: float, user_agent: str) -> Workspac
         warehouse_id=given.warehouse_id or profile.get("warehouse_id", ""),
         requests_per_s=requests_per_s,
         user_agent=user_agent,
+        notebooks_folder=notebooks_folder,
+        cluster_id=cluster_id or profile.get("cluster_id", ""),
     )
 
 

@@ -10,6 +10,8 @@ from servicetsunami.gateway.config import WorkspaceConfig
 from servicetsunami.gateway.downloads import Downloads
 from servicetsunami.gateway.files import Files
 from servicetsunami.gateway.health import Health
+from servicetsunami.gateway.notebooks import Notebooks
+from servicetsunami.gateway.runs import Runs
 from servicetsunami.gateway.statements import Statements
 from servicetsunami.gateway.warehouses import Warehouses
 
@@ -23,6 +25,8 @@ class Workspace:
     downloads: Downloads
     files: Files
     catalogs: Catalogs
+    notebooks: Notebooks
+    runs: Runs
     warehouses: Warehouses
     health: Health
     store: httpx.AsyncClient
@@ -53,6 +57,8 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         downloads=Downloads(client, store),
         files=Files(client),
         catalogs=Catalogs(client),
+        notebooks=Notebooks(client, config.notebooks_folder),
+        runs=Runs(client, config.cluster_id),
         warehouses=warehouses,
         health=Health(client, warehouses),
         store=store,

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.fakes.databricks.errors import ApiError, invalid
+from tests.fakes.databricks.notebooks import NotebookRunner
 from tests.fakes.databricks.runs import Run, TaskRun, run_info, task_info
 from tests.fakes.databricks.state import State
 
@@ -20,6 +21,7 @@ class Jobs:
         self.tokens: dict[str, int] = {}
         self.outcome: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
+        self.notebooks = NotebookRunner()
         self._last_id = 2**53
 
     def next_id(self) -> int:
@@ -52,6 +54,8 @@ class Jobs:
             tasks=tasks,
             parameters=declared | (body.get("job_parameters") or {}),
             outcomes=self.outcome,
+            execute=self.notebooks.start,
+            timeout_s=float(settings.get("timeout_seconds") or 0),
             number=1 + len([r for r in self.runs.values() if r.job_id == job_id]),
         )
         is_full = job_id and len(active) >= int(settings.get("max_concurrent_runs") or 1)
@@ -156,9 +160,21 @@ def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
         found: dict[str, Any] = {"notebook_output": {}, "metadata": task_info(task)}
         if task.key in jobs.outputs:
             found["notebook_output"] = {"result": jobs.outputs[task.key], "truncated": False}
+        if task.execution is not None and task.execution.answer.get("exit_value") is not None:
+            result = task.execution.answer["exit_value"]
+            found["notebook_output"] = {"result": result, "truncated": False}
         if task.result == "FAILED":
-            found |= {"error": "It failed.", "error_trace": "Traceback: It failed."}
+            said = task.execution.answer["error"] if task.execution is not None else "It failed."
+            found |= {"error": said, "error_trace": f"Traceback: {said}"}
         return JSONResponse(found)
+
+    async def export(request: Request) -> Response:
+        wanted = int(request.query_params["run_id"])
+        tasks = [t for r in jobs.runs.values() for t in r.tasks if wanted == t.run_id]
+        if not tasks or tasks[0].execution is None:
+            raise invalid(f"Run {wanted} has nothing to export.")
+        view = {"content": tasks[0].execution.export, "name": "notebook", "type": "NOTEBOOK"}
+        return JSONResponse({"views": [view]})
 
     async def listing(request: Request) -> Response:
         query = request.query_params
@@ -195,6 +211,7 @@ def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
         Route(f"{base}/runs/get", wrap(get)),
         Route(f"{base}/runs/get-output", wrap(output)),
         Route(f"{base}/runs/list", wrap(listing)),
+        Route(f"{base}/runs/export", wrap(export)),
         Route(f"{base}/runs/cancel", wrap(cancel), methods=post),
         Route(f"{base}/runs/repair", wrap(repair), methods=post),
         Route(f"{base}/runs/delete", wrap(delete), methods=post),
@@ -203,6 +220,7 @@ def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
 
 def routes(state: State, wrap: Any) -> list[Route]:
     jobs: Jobs = state.sub(Jobs)
+    jobs.notebooks.state = state
     bases = ("/api/2.2/jobs", "/api/2.1/jobs")
     return [
         route

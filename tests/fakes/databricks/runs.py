@@ -5,8 +5,11 @@ stands there.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.fakes.databricks.notebooks import NotebookExecution
 
 _CODES = {"SUCCESS": "SUCCESS", "FAILED": "RUN_EXECUTION_ERROR", "CANCELED": "USER_CANCELED"}
 _RUN_IF = {
@@ -27,6 +30,7 @@ class TaskRun:
     result: str | None = None
     attempt: int = 0
     outcome: str | None = None
+    execution: NotebookExecution | None = None
 
     @property
     def key(self) -> str:
@@ -45,6 +49,8 @@ class Run:
     tasks: list[TaskRun]
     parameters: dict[str, str]
     outcomes: dict[str, str]
+    execute: Callable[[dict[str, Any]], NotebookExecution | None] = lambda _: None
+    timeout_s: float = 0
     number: int = 1
     started_at: float = field(default_factory=time.time)
     is_cancelled: bool = False
@@ -62,6 +68,8 @@ class Run:
         results = [task.result for task in self.tasks]
         if self.is_cancelled:
             return "CANCELED"
+        if "TIMEDOUT" in results:
+            return "TIMEDOUT"
         return "FAILED" if {"FAILED", "UPSTREAM_FAILED"} & set(results) else "SUCCESS"
 
     def step(self) -> None:
@@ -70,8 +78,14 @@ class Run:
         for task in self.tasks:
             if task.is_ended:
                 continue
-            if self.is_cancelled:
-                task.state, task.result = "TERMINATED", "CANCELED"
+            is_late = 0 < self.timeout_s < time.time() - self.started_at
+            if self.is_cancelled or is_late:
+                if task.execution is not None:
+                    task.execution.stop()
+                task.state = "TERMINATED"
+                task.result = "CANCELED" if self.is_cancelled else "TIMEDOUT"
+            elif task.execution is not None and task.execution.result is None:
+                continue
             elif task.state == "RUNNING":
                 self._end(task)
             else:
@@ -91,10 +105,11 @@ class Run:
             failed = {"FAILED", "UPSTREAM_FAILED"} & {each.result for each in before}
             task.state, task.result = "TERMINATED", "UPSTREAM_FAILED" if failed else "EXCLUDED"
             return
-        task.state = "RUNNING"
+        task.state, task.execution = "RUNNING", self.execute(task.task)
 
     def _end(self, task: TaskRun) -> None:
-        result = self.outcomes.get(task.key, "SUCCESS")
+        executed = task.execution.result if task.execution is not None else None
+        result = self.outcomes.get(task.key) or executed or "SUCCESS"
         if result == "FAILED" and task.attempt < int(task.task.get("max_retries") or 0):
             task.attempt, task.state = task.attempt + 1, "BLOCKED"
             return

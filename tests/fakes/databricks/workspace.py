@@ -24,6 +24,7 @@ from tests.fakes.databricks.state import FakeTable, State, TableVersion
 from tests.fakes.databricks.statements import FakeStatement, Statements
 from tests.fakes.databricks.vectors import Vectors
 from tests.fakes.databricks.warehouses import Warehouses
+from tests.fakes.databricks.workspace_objects import Objects, WorkspaceObject
 
 
 class _Listener:
@@ -64,6 +65,7 @@ class FakeWorkspace:
             self.tokens.pat = token
         self.sql: Statements = self.state.sub(Statements)
         self.warehouses: Warehouses = self.state.sub(Warehouses)
+        self.objects: Objects = self.state.sub(Objects)
         self.jobs: Jobs = self.state.sub(Jobs)
         self.serving: Serving = self.state.sub(Serving)
         self.vectors: Vectors = self.state.sub(Vectors)
@@ -89,6 +91,8 @@ class FakeWorkspace:
             self._listener = _Listener(self._app, self._port)
             self._port = self._listener.port
             self._listener.start()
+            self.jobs.notebooks.url = self.url
+            self.jobs.notebooks.warehouse_id = self.warehouse_id
 
     def down(self) -> None:
         """Refuse connections, and drop those that are open."""
@@ -141,6 +145,17 @@ class FakeWorkspace:
         table = FakeTable(full_name, [version])
         self.state.catalogs[catalog].schemas[schema].tables[name] = table
         return table
+
+    def notebook(self, path: str) -> str:
+        """The text of a notebook, as it was written last."""
+        return self.objects.get(path)[1].content.decode()
+
+    def edit_notebook(self, path: str, text: str) -> None:
+        """Change a notebook, or make one, as somebody else would."""
+        self.objects.mkdirs(path.rpartition("/")[0])
+        moment = max((each.modified_at for each in self.objects.all.values()), default=0) + 1
+        made = WorkspaceObject("NOTEBOOK", "PYTHON", text.encode(), modified_at=moment)
+        self.objects.add(path, made)
 
     def rows(self, full_name: str, order: str = "ALL") -> list[tuple[Any, ...]]:
         """The rows that a table holds now, in order."""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from servicetsunami.domain.notebook_cells import parse, to_jupyter, to_source
 from tests.fakes.databricks.errors import ApiError, invalid
 from tests.fakes.databricks.state import State
 
@@ -94,6 +95,17 @@ def _read(body: dict[str, Any]) -> tuple[str, WorkspaceObject]:
     return path, WorkspaceObject("FILE", None, content)
 
 
+def _as(found: WorkspaceObject, form: str) -> bytes:
+    """A notebook in the format that is asked for, whichever it came in."""
+    is_jupyter = found.content.lstrip().startswith(b"{")
+    if found.kind != "NOTEBOOK" or form not in {"SOURCE", "JUPYTER"}:
+        return found.content
+    if is_jupyter == (form == "JUPYTER"):
+        return found.content
+    parsed = parse(found.content.decode())
+    return (to_jupyter(parsed) if form == "JUPYTER" else to_source(parsed)).encode()
+
+
 def _import(objects: Objects, body: dict[str, Any]) -> None:
     path, made = _read(body)
     path = "/" + path.removeprefix("/Workspace").strip("/")
@@ -131,7 +143,8 @@ def routes(state: State, wrap: Any) -> list[Route]:
         _, found = objects.get(request.query_params["path"])
         if request.query_params.get("direct_download") == "true":
             return Response(found.content)
-        content = base64.b64encode(found.content).decode()
+        text = _as(found, request.query_params.get("format", "SOURCE"))
+        content = base64.b64encode(text).decode()
         return JSONResponse({"content": content, "file_type": "py"})
 
     async def status(request: Request) -> Response:
