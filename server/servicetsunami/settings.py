@@ -67,6 +67,40 @@ class Settings(BaseSettings):
     ingest_timeout_s: float = Field(
         default=3600.0, gt=0, description="Longest time that one ingest may take, in seconds."
     )
+    allow_unsandboxed: bool = Field(
+        default=False,
+        description="Run notebooks also where this machine cannot isolate them: their code may "
+        "then do whatever you may. Never over HTTP.",
+    )
+    bubblewrap: str = Field(
+        default="",
+        description="Program that isolates notebooks. Empty: the one that was installed along, "
+        "else the system's `bwrap`.",
+    )
+    notebook_timeout_s: float = Field(
+        default=3600.0, gt=0, description="Longest time that one run may take, in seconds."
+    )
+    notebook_memory_mb: int = Field(
+        default=2048, ge=256, description="Memory of one run, with all it starts, in MiB."
+    )
+    notebook_disk_mb: int = Field(
+        default=1024, ge=16, description="Files of one run and of its tenant, in MiB."
+    )
+    notebook_output_mb: int = Field(
+        default=16,
+        ge=1,
+        le=60,
+        description="What a cell may print, in MiB; the middle of more is left out.",
+    )
+    run_lease_s: float = Field(
+        default=30.0,
+        ge=2,
+        le=3600,
+        description="How long after its server is gone a run counts as lost.",
+    )
+    notebook_runs: int = Field(
+        default=2, ge=1, le=64, description="Notebooks that run at once; more have to wait."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="How much is written to stderr."
     )
@@ -145,6 +179,18 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
         validation_alias="DATABRICKS_VOLUME",
         description="Volume in the schema `default` of a tenant's catalog through which files go.",
+    )
+    databricks_notebooks: str = Field(
+        default="~/servicetsunami",
+        pattern=r"^(~|/)[^\n]*[^/\n]$",
+        validation_alias="DATABRICKS_NOTEBOOKS",
+        description="Folder of the workspace for notebooks, with one below it for each tenant. `~` "
+        "is the home of the credentials' owner.",
+    )
+    databricks_cluster_id: str = Field(
+        default="",
+        validation_alias="DATABRICKS_CLUSTER_ID",
+        description="Cluster on which notebooks run there. Empty: serverless compute.",
     )
     databricks_readable_catalogs: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,

@@ -14,12 +14,16 @@ from servicetsunami.transport.mcp import INSTRUCTIONS, LakeServer
 FOLDER = Path(__file__).parent
 DESCRIPTION_CHARS_MAX = 2_048
 NAMES = [
+    "cancel_run",
     "delete_asset",
     "describe_asset",
+    "get_run",
     "ingest_dataset",
     "list_assets",
     "manage_sync",
     "query_dataset",
+    "run_notebook",
+    "save_notebook",
     "sync_status",
     "tenant_usage",
 ]

@@ -59,6 +59,7 @@ async def examine(settings: Settings, machine: Machine) -> list[Check]:
         checks.append(check_space(shutil.disk_usage(settings.data_dir).free))
         checks.append(await check_metadata(settings))
         checks.append(await check_sql(settings))
+        checks.append(await check_notebooks(settings))
         checks.append(await check_databricks(settings))
     return [*checks, *check_clients(machine)]
 
@@ -93,7 +94,8 @@ def check_packages() -> Check:
 def _required() -> Iterator[str]:
     for line in requires(_DISTRIBUTION) or ():
         requirement, _, marker = line.partition(";")
-        if "extra" not in marker:
+        is_elsewhere = "sys_platform" in marker and sys.platform not in marker
+        if "extra" not in marker and not is_elsewhere:
             yield requirement.split("[")[0].rstrip("<>=!~.,0123456789 ")
 
 
@@ -188,6 +190,21 @@ async def check_sql(settings: Settings) -> Check:
     return Check(
         name="SQL worker", level=Level.OK, detail=f"answered select 1 in {answer.elapsed_ms} ms"
     )
+
+
+async def check_notebooks(settings: Settings) -> Check:
+    """Whether notebooks can be isolated, by really starting something in the sandbox."""
+    from servicetsunami.app.notebooks import sandboxes  # noqa: PLC0415 - only for this command
+    from servicetsunami.engines.kernels.sandbox import Isolation  # noqa: PLC0415
+
+    name = "notebooks"
+    level = await sandboxes(settings, is_hosted=False).level()
+    if level.isolation is Isolation.ISOLATED:
+        return Check(name=name, level=Level.OK, detail="isolated by bubblewrap")
+    detail = f"not isolated: {level.problem}"
+    if settings.allow_unsandboxed:
+        detail += " They run as you, since SERVICETSUNAMI_ALLOW_UNSANDBOXED is set."
+    return Check(name=name, level=Level.WARN, detail=detail, fix=level.fix)
 
 
 async def check_databricks(settings: Settings) -> Check:

@@ -13,6 +13,7 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from servicetsunami.domain.dataset import Column, Dataset, DatasetVersion, Pulled
+from servicetsunami.domain.notebook import Notebook
 
 AnyJson = TypeAliasType(
     "AnyJson",
@@ -33,6 +34,11 @@ AnyJson = TypeAliasType(
     ],
 )
 """Any JSON value, spelt out: some clients refuse a schema that accepts anything by being empty."""
+
+AnyObject = Annotated[
+    dict[str, JsonValue], WithJsonSchema({"type": "object", "additionalProperties": True})
+]
+"""Any JSON object, where spelling its keys out would cost every conversation more than it helps."""
 
 
 class Answer(BaseModel):
@@ -58,7 +64,7 @@ class ColumnAnswer(Answer):
 
 
 class SyncAnswer(Answer):
-    """Where a dataset stands on its way to Databricks: waiting, synced, parked or off."""
+    """Where an asset stands on its way to Databricks: waiting, synced, parked or off."""
 
     state: str
     version: int | None = None
@@ -73,6 +79,16 @@ class SyncAnswer(Answer):
             version=dataset.synced_version,
             at=dataset.synced_at.isoformat() if dataset.synced_at else None,
             error=dataset.sync_error,
+        )
+
+    @classmethod
+    def of_notebook(cls, notebook: Notebook) -> "SyncAnswer":
+        """Take over the sync columns of a notebook."""
+        return cls(
+            state=notebook.sync_state.value,
+            version=notebook.synced_revision,
+            at=notebook.synced_at.isoformat() if notebook.synced_at else None,
+            error=notebook.sync_error,
         )
 
 
@@ -151,16 +167,18 @@ class RemoteAssetAnswer(Answer):
 
 
 class AssetAnswer(Answer):
-    """One line of a list of assets."""
+    """One line of a list of assets; `version` of a notebook is its revision."""
 
-    kind: Literal["dataset"]
+    kind: Literal["dataset", "notebook"]
     name: str
-    row_count: int
+    row_count: int | None = None
     size_bytes: int
     version: int
     updated_at: str
     sync: str
-    columns: list[str]
+    columns: list[str] | None = None
+    language: str | None = None
+    cells: int | None = None
 
 
 class AssetsAnswer(Answer):
@@ -222,20 +240,26 @@ class PulledAnswer(Answer):
 
 
 class DescribedAsset(Answer):
-    """All that helps to use one dataset well; one that is only on Databricks has no versions."""
+    """All that helps to use one asset well; a table that is only on Databricks has no versions."""
 
-    kind: Literal["dataset"]
+    kind: Literal["dataset", "notebook"]
     name: str
-    full_name: str
-    origin: str
+    full_name: str | None = None
+    origin: str | None = None
     where: Literal["here", "here and on databricks", "databricks"]
     table_path: str | None = None
     row_count: int | None = None
     size_bytes: int | None = None
-    columns: list[DescribedColumn]
+    columns: list[DescribedColumn] | None = None
     sample: list[list[AnyJson]] | None = None
     version: int | None = None
     versions: list[VersionAnswer] | None = None
+    language: str | None = None
+    format: str | None = None
+    cells: list[AnyObject] | None = None
+    content: str | None = None
+    content_cut: bool | None = None
+    revisions: list[AnyObject] | None = None
     created_at: str | None = None
     updated_at: str | None = None
     sync: SyncAnswer | None = None
@@ -246,8 +270,8 @@ class DescribedAsset(Answer):
 class DeletedAsset(Answer):
     """What was removed, and what is still to be removed elsewhere."""
 
-    kind: Literal["dataset"]
+    kind: Literal["dataset", "notebook"]
     name: str
-    row_count: int
+    row_count: int | None = None
     size_bytes: int
     sync: SyncAnswer

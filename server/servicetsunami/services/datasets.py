@@ -86,14 +86,22 @@ class Datasets:
         self._usage = usage
         self._data_dir = data_dir
 
-    async def ingest(self, caller: Caller, request: IngestRequest, report: Report) -> IngestAnswer:
+    async def ingest(
+        self,
+        caller: Caller,
+        request: IngestRequest,
+        report: Report,
+        *,
+        source: Source | None = None,
+    ) -> IngestAnswer:
         """Store a file or rows as a new version of a dataset.
 
-        Either all of it is done when this returns, or nothing: a failure leaves no trace.
+        Either all of it is done when this returns, or nothing: a failure leaves no trace. A
+        `source` is given where the request only words it: rows that the server has at hand.
         """
         started = time.monotonic()
         with self._usage.measure(caller, "ingest_dataset") as tally:
-            source = await self._source(caller, request)
+            source = source or await self._source(caller, request)
             done = await self._ingesting.ingest(caller, request, source, Progress(report))
             tally.rows = done.change.rows_written
             tally.size_bytes = done.dataset.size_bytes

@@ -1,12 +1,13 @@
 """Owns what a caller sees and steers of the way to Databricks."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState, WriteMode
-from servicetsunami.domain.outbox import AssetKind, Change, Queue
+from servicetsunami.domain.notebook import Notebook, NotebookName
+from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import ConfigurationError, Conflict, InvalidInput, ServerError
 from servicetsunami.gateway.connection import Connection
@@ -23,11 +24,12 @@ from servicetsunami.services.sync_answers import (
     SyncStatusAnswer,
     WorkspaceAnswer,
 )
+from servicetsunami.services.sync_lines import asset_line, find_asset, next_step
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
-    from servicetsunami.stores.database import Transaction
+    pass
 
 _SHOWN_MAX: Final = 50
 _DATASET: Final = AssetKind.DATASET
@@ -60,22 +62,30 @@ class Sync:
         self._prepare = prepare
         self._wake = wake
 
-    async def status(self, caller: Caller, *, name: str | None) -> SyncStatusAnswer:
+    async def status(
+        self, caller: Caller, *, name: str | None, kind: AssetKind = AssetKind.DATASET
+    ) -> SyncStatusAnswer:
         """How the workspace is, what waits, and what is held up and why.
 
-        With a name, also whether the copy of a table is older than the table there.
+        With a name, of that kind, also whether the copy of a table is older than the table there.
         """
-        parsed = None if name is None else DatasetName.parse(name, catalog=caller.catalog)
+        asked = None if name is None else (kind, _subject(kind, name, caller.catalog))
         with self._usage.measure(caller, "sync_status") as tally:
             async with self._metadata.read() as transaction:
                 queues = await transaction.outbox.overview(caller.tenant)
                 depth = await transaction.outbox.depth(caller.tenant)
-                subjects = _subjects(parsed, queues)
-                datasets = await _found(transaction, caller, subjects)
-            by_subject = {queue.subject: queue for queue in queues if queue.kind is _DATASET}
-            assets = [_asset(s, datasets.get(s), by_subject.get(s)) for s in subjects[:_SHOWN_MAX]]
-            if parsed is not None:
-                assets = [await self._with_origin(caller, datasets.get(str(parsed)), assets[0])]
+                by_subject = {(queue.kind, queue.subject): queue for queue in queues}
+                subjects = list(by_subject) if asked is None else [asked]
+                found = [
+                    (*each, await find_asset(transaction, caller.tenant, *each))
+                    for each in subjects[:_SHOWN_MAX]
+                ]
+            assets = [
+                asset_line(each_kind, subject, asset, by_subject.get((each_kind, subject)))
+                for each_kind, subject, asset in found
+            ]
+            if asked is not None:
+                assets = [await self._with_origin(caller, found[0][2], assets[0])]
             tally.rows = len(assets)
         workspace = await self._workspace(caller)
         return SyncStatusAnswer(
@@ -88,7 +98,7 @@ class Sync:
             total=len(subjects),
             truncated=len(subjects) > _SHOWN_MAX,
             as_of=datetime.now(UTC).isoformat(),
-            next=_next(workspace, depth.items, depth.parked),
+            next=next_step(workspace, depth.items, depth.parked),
         )
 
     async def manage(
@@ -146,12 +156,15 @@ class Sync:
         )
 
     async def _requeue(self, caller: Caller, name: DatasetName | None) -> int:
-        subject = None if name is None else str(name)
+        """Have the changes of a dataset, or all of the tenant's, be due now."""
+        subject, kind = (None, None) if name is None else (str(name), _DATASET)
         async with self._metadata.begin() as transaction:
             items = await transaction.outbox.requeue(
-                caller.tenant, kind=_DATASET, subject=subject, at=datetime.now(UTC)
+                caller.tenant, kind=kind, subject=subject, at=datetime.now(UTC)
             )
             await transaction.datasets.unpark(caller.tenant, subject)
+            if name is None:
+                await transaction.notebooks.unpark(caller.tenant, None)
         self._wake()
         return items
 
@@ -277,10 +290,10 @@ class Sync:
         return WorkspaceAnswer.of(workspace.host, await workspace.health.check())
 
     async def _with_origin(
-        self, caller: Caller, dataset: Dataset | None, asset: AssetSyncAnswer
+        self, caller: Caller, dataset: Dataset | Notebook | None, asset: AssetSyncAnswer
     ) -> AssetSyncAnswer:
         """For a copy: which version its table has there now, if that can be asked."""
-        if dataset is None or dataset.pulled is None or not caller.has_databricks:
+        if not isinstance(dataset, Dataset) or not dataset.pulled or not caller.has_databricks:
             return asset
         try:
             there = await self._pulling.newest_version(
@@ -292,54 +305,7 @@ class Sync:
         return asset.model_copy(update={"version_there": there, "is_stale": is_stale})
 
 
-def _subjects(name: DatasetName | None, queues: Sequence[Queue]) -> list[str]:
-    if name is not None:
-        return [str(name)]
-    return [queue.subject for queue in queues if queue.kind is _DATASET]
-
-
-async def _found(
-    transaction: "Transaction", caller: Caller, subjects: Sequence[str]
-) -> Mapping[str, Dataset]:
-    found = {}
-    for subject in subjects[:_SHOWN_MAX]:
-        dataset = await transaction.datasets.find(caller.tenant, DatasetName.of(subject))
-        if dataset is not None:
-            found[subject] = dataset
-    return found
-
-
-def _asset(subject: str, dataset: Dataset | None, queue: Queue | None) -> AssetSyncAnswer:
-    state = dataset.sync_state.value if dataset else "waiting" if queue else "unknown"
-    if queue is not None and queue.parked:
-        state = "parked"
-    pulled = dataset.pulled if dataset else None
-    error = (queue.last_error if queue else None) or (dataset.sync_error if dataset else None)
-    return AssetSyncAnswer(
-        kind="dataset",
-        name=subject,
-        state=state,
-        version=dataset.version if dataset else None,
-        synced_version=dataset.synced_version if dataset else None,
-        synced_at=dataset.synced_at.isoformat() if dataset and dataset.synced_at else None,
-        waiting=queue.waiting if queue else 0,
-        parked=queue.parked if queue else 0,
-        oldest_at=queue.oldest_at.isoformat() if queue else None,
-        attempts=queue.attempts if queue else None,
-        next_try_at=queue.next_at.isoformat() if queue and queue.next_at else None,
-        error=error,
-        pulled_from=pulled.table if pulled else None,
-        pulled_version=pulled.version if pulled else None,
-    )
-
-
-def _next(workspace: WorkspaceAnswer, waiting: int, parked: int) -> str:
-    if not workspace.connected:
-        return "No workspace is connected; changes wait until one is. Local work needs none."
-    if workspace.error:
-        return f"Local work goes on, and nothing is lost. {workspace.next_step or ''}".strip()
-    if parked:
-        return "Do what the error of each parked asset says, then manage_sync with action retry."
-    if waiting:
-        return "They are being sent; call again to see how far it is."
-    return "Everything has reached Databricks."
+def _subject(kind: AssetKind, name: str, catalog: str) -> str:
+    if kind is AssetKind.NOTEBOOK:
+        return str(NotebookName.parse(name))
+    return str(DatasetName.parse(name, catalog=catalog))

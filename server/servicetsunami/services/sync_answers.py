@@ -45,7 +45,7 @@ class WorkspaceAnswer(Answer):
 class AssetSyncAnswer(Answer):
     """How far one asset is on its way; `error` is why it is held up, and what to do."""
 
-    kind: Literal["dataset"]
+    kind: Literal["dataset", "notebook"]
     name: str
     state: str
     version: int | None = None
@@ -82,7 +82,7 @@ class ManagedSync(Answer):
     """What an action on the sync did."""
 
     action: str
-    kind: Literal["dataset"] | None = None
+    kind: Literal["dataset", "notebook"] | None = None
     name: str | None = None
     items: int | None = None
     row_count: int | None = None

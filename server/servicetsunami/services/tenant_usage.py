@@ -45,6 +45,7 @@ class TenantUsage:
         with self._usage.measure(caller, "tenant_usage"):
             async with self._metadata.read() as transaction:
                 totals = await transaction.datasets.totals(caller.tenant)
+                notebooks = await transaction.notebooks.totals(caller.tenant)
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
@@ -56,7 +57,7 @@ class TenantUsage:
             since=since.isoformat(),
             as_of=now.isoformat(),
             is_exact=True,
-            assets=[_kind("dataset", totals)],
+            assets=[_kind("dataset", totals), _kind("notebook", notebooks)],
             storage_bytes=stored,
             storage_note="All versions on this machine; the size of an asset is its newest one.",
             tools=[
@@ -93,7 +94,7 @@ def _kind(kind: str, totals: "Sequence[StateTotals]") -> KindUsage:
         parked=counts[SyncState.PARKED],
         off=counts[SyncState.OFF],
         synced_percent=round(100 * counts[SyncState.SYNCED] / sent, 1) if sent else None,
-        row_count=sum(each.row_count for each in totals),
+        row_count=sum(each.row_count for each in totals) if kind == "dataset" else None,
         size_bytes=sum(each.size_bytes for each in totals),
     )
 

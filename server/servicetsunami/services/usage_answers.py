@@ -13,7 +13,7 @@ class KindUsage(Answer):
     parked: int
     off: int
     synced_percent: float | None = None
-    row_count: int
+    row_count: int | None = None
     size_bytes: int
 
 

@@ -8,10 +8,16 @@ from pydantic import BaseModel, Field
 from servicetsunami.services.answers import AssetsAnswer, DeletedAsset, DescribedAsset
 from servicetsunami.tools.context import CallOf
 
-Kind = Annotated[Literal["dataset"], Field(description="What kind of asset.")]
+Kind = Annotated[Literal["dataset", "notebook"], Field(description="What kind of asset.")]
 Search = Annotated[str, Field(description="Part of the name, in any case.", max_length=200)]
 Cursor = Annotated[str, Field(description="From a truncated answer: the next page.")]
-AssetName = Annotated[str, Field(description="table, schema.table or catalog.schema.table.")]
+AssetName = Annotated[
+    str,
+    Field(
+        description="table, schema.table or catalog.schema.table; for a notebook folder/name.",
+        max_length=1000,
+    ),
+]
 
 
 class Confirmation(BaseModel):
@@ -22,7 +28,7 @@ class Confirmation(BaseModel):
 
 async def list_assets(
     call: CallOf,
-    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    kind: Kind = "dataset",
     search: Search | None = None,
     cursor: Cursor | None = None,
 ) -> AssetsAnswer:
@@ -30,20 +36,25 @@ async def list_assets(
 
     Use `search` to narrow by name; describe_asset tells more about one of them.
     """
+    if kind == "notebook":
+        return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
     return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
 
 
 async def describe_asset(
     call: CallOf,
     *,
-    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    kind: Kind = "dataset",
     name: AssetName,
 ) -> DescribedAsset:
     """Describe one asset before you use it.
 
     For a dataset: columns with types, nulls, minimum and maximum; five sample rows in the order
-    of the columns; versions for time travel; size; how far it is synced.
+    of the columns; versions for time travel; size; how far it is synced. For a notebook: its
+    text, cells and revisions.
     """
+    if kind == "notebook":
+        return await call.services.notebooks.describe(call.caller, name)
     return await call.services.datasets.describe(call.caller, name)
 
 
@@ -63,7 +74,7 @@ async def delete_asset(
     call: CallOf,
     confirmation: Annotated[Confirmation, Resolve(_confirmation)],
     *,
-    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    kind: Kind = "dataset",
     name: AssetName,
     confirm: Annotated[
         str | None, Field(description="The exact name again, as confirmation by the user.")
@@ -73,6 +84,7 @@ async def delete_asset(
 
     This cannot be undone. `confirm` must repeat the name: ask the user first.
     """
-    return await call.services.datasets.delete(
-        call.caller, name, confirm=confirmation.confirm or confirm or ""
-    )
+    confirmed = confirmation.confirm or confirm or ""
+    if kind == "notebook":
+        return await call.services.notebooks.delete(call.caller, name, confirm=confirmed)
+    return await call.services.datasets.delete(call.caller, name, confirm=confirmed)

@@ -4,17 +4,24 @@ One resolver gives all three: each costs a tenth of a millisecond of every call.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.notebook_sync import NotebookSync
+from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servicetsunami.services.runs import Runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +30,18 @@ class Services:
 
     datasets: Datasets
     queries: Queries
+    notebooks: Notebooks
+    notebook_sync: NotebookSync
     sync: Sync
     tenant_usage: TenantUsage
     remote_catalog: RemoteCatalog
+    make_runs: "Callable[[], Runs]"
+    """Builds the service for runs when the first is asked for: a start must not wait for it."""
+
+    @property
+    def runs(self) -> "Runs":
+        """Runs of notebooks."""
+        return self.make_runs()
 
 
 class LakeHost(Protocol):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncStatusAnswer
 from servicetsunami.tools.assets import AssetName, Kind
 from servicetsunami.tools.context import CallOf
@@ -20,7 +21,7 @@ Acting = Annotated[
 
 async def sync_status(
     call: CallOf,
-    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    kind: Kind = "dataset",
     name: AssetName | None = None,
 ) -> SyncStatusAnswer:
     """Show the Databricks workspace's health, what waits to be sent, and what is held up and why.
@@ -28,19 +29,22 @@ async def sync_status(
     With `name`, also whether a pulled copy is older than its table. Local work never waits for
     any of this. A parked asset says what to do; then call manage_sync.
     """
-    return await call.services.sync.status(call.caller, name=name)
+    return await call.services.sync.status(call.caller, name=name, kind=AssetKind(kind))
 
 
 async def manage_sync(
     call: CallOf,
     action: Acting,
     *,
-    kind: Kind = "dataset",  # noqa: ARG001 - published now, so that later kinds change nothing
+    kind: Kind = "dataset",
     name: AssetName | None = None,
 ) -> ManagedSync:
     """Steer the way to Databricks: set it up, try again, give up, copy back, or switch it off.
 
     All but initialise and retry need `name`. Dropped changes stay here as versions, they are only
-    not sent; pull replaces the current rows here, and earlier versions stay readable.
+    not sent; pull replaces what is current here, and earlier versions and revisions stay. For
+    notebooks, pull without a name brings all that was edited there.
     """
+    if kind == "notebook":
+        return await call.services.notebook_sync.manage(call.caller, action, name)
     return await call.services.sync.manage(call.caller, action, name, call.report)

@@ -1,0 +1,98 @@
+"""What belongs to the workspace: its configuration, and the worker that sends changes."""
+
+import os
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from servicetsunami import __version__
+from servicetsunami.app.children import staging_pool
+from servicetsunami.domain.caller import LOCAL_TENANT
+from servicetsunami.domain.dataset import DEFAULT_SCHEMA
+from servicetsunami.domain.outbox import AssetKind
+from servicetsunami.engines.workers.zygote import Zygote
+from servicetsunami.gateway.connection import Connection
+from servicetsunami.settings import Settings
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.sync.places import Places
+
+if TYPE_CHECKING:
+    from servicetsunami.gateway.config import WorkspaceConfig
+    from servicetsunami.sync.worker import SyncWorker
+
+
+def sync_worker(
+    settings: Settings, *, metadata: Metadata, connection: Connection, zygote: Zygote
+) -> "tuple[SyncWorker | None, Places]":
+    """The worker, or None where there is no workspace; and where tenants' data stand there."""
+    places = Places(catalog_of=partial(catalog_of, settings), volume=settings.databricks_volume)
+    if not settings.databricks_enabled:
+        return None, places
+    from servicetsunami.sync.notebooks import NotebookCourier  # noqa: PLC0415 - only with one
+    from servicetsunami.sync.tables import TableCourier  # noqa: PLC0415
+    from servicetsunami.sync.worker import Pace, SyncWorker  # noqa: PLC0415
+
+    courier = TableCourier(
+        metadata=metadata,
+        connection=connection,
+        pool=staging_pool(settings, zygote),
+        places=places,
+        data_dir=settings.data_dir,
+    )
+    worker = SyncWorker(
+        metadata=metadata,
+        couriers={
+            AssetKind.DATASET: courier,
+            AssetKind.NOTEBOOK: NotebookCourier(metadata=metadata, connection=connection),
+        },
+        owner=process_name(),
+        tenants=settings.databricks_enabled_tenants or None,
+        pace=Pace(lease_s=settings.sync_lease_s),
+    )
+    return worker, places
+
+
+async def prepare(connection: Connection, places: Places, tenant: str) -> None:
+    """Create what a tenant needs on Databricks, looking again at what was there before."""
+    places.forget(tenant)
+    await places.prepare(await connection.workspace(), tenant, DEFAULT_SCHEMA)
+
+
+def catalog_of(settings: Settings, tenant: str) -> str:
+    """The catalog of a tenant, the same here and there."""
+    return settings.catalog_of(tenant, is_single=tenant == LOCAL_TENANT)
+
+
+def workspace_config(settings: Settings) -> "WorkspaceConfig":
+    """Put the credentials together, from the settings or from a profile."""
+    from servicetsunami.gateway.config import Given, resolve  # noqa: PLC0415 - only with one
+
+    given = Given(
+        host=settings.databricks_host,
+        token=_secret(settings.databricks_token),
+        client_id=settings.databricks_client_id,
+        client_secret=_secret(settings.databricks_client_secret),
+        auth_type=settings.databricks_auth_type,
+        profile=settings.databricks_config_profile,
+        config_file=settings.databricks_config_file,
+        warehouse_id=settings.databricks_warehouse_id,
+    )
+    return resolve(
+        given,
+        requests_per_s=settings.databricks_requests_per_s,
+        user_agent=f"servicetsunami/{__version__}",
+        notebooks_folder=settings.databricks_notebooks,
+        cluster_id=settings.databricks_cluster_id,
+    )
+
+
+def _secret(value: SecretStr | None) -> str:
+    return "" if value is None else value.get_secret_value()
+
+
+def process_name() -> str:
+    """A name of this process that no other has, for leases."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

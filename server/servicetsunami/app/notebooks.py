@@ -1,0 +1,105 @@
+"""What belongs to notebooks: kernels with their limits, and the services on top of them."""
+
+import os
+from functools import partial
+from typing import Final
+from zlib import crc32
+
+from anyio.abc import TaskGroup
+
+from servicetsunami.app.databricks import process_name
+from servicetsunami.engines.kernels.pool import KernelPool
+from servicetsunami.engines.kernels.sandbox import Sandboxes
+from servicetsunami.engines.kernels.spec import KernelSpec, Limits
+from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.notebook_data import NotebookData
+from servicetsunami.services.notebook_runs import NotebookRuns
+from servicetsunami.services.notebooks import Notebooks
+from servicetsunami.services.queries import Queries
+from servicetsunami.services.remote_runs import RemoteRuns
+from servicetsunami.services.run_plans import RunPlans
+from servicetsunami.services.run_records import RunRecords
+from servicetsunami.services.runs import Runs
+from servicetsunami.services.usage import UsageMeter
+from servicetsunami.settings import Settings
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.results import ResultStore
+
+_PASSED_ON: Final = ("LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_USERS: Final = 1_000_000
+
+
+def sandboxes(settings: Settings, *, is_hosted: bool) -> Sandboxes:
+    """How code is kept apart; hosted, never otherwise than in a sandbox."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return Sandboxes(
+        allow_none=settings.allow_unsandboxed and not is_hosted,
+        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **passed_on},
+        bwrap=settings.bubblewrap or None,
+    )
+
+
+def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> KernelPool:
+    """Kernels for notebooks."""
+    return KernelPool(
+        sandboxes=sandboxes(settings, is_hosted=is_hosted),
+        tasks=tasks,
+        kernels_max=settings.notebook_runs,
+    )
+
+
+def data(queries: Queries, datasets: Datasets, results: ResultStore) -> NotebookData:
+    """What notebooks see of datasets."""
+    return NotebookData(queries=queries, datasets=datasets, results=results)
+
+
+def runs(
+    settings: Settings,
+    *,
+    metadata: Metadata,
+    notebooks: Notebooks,
+    data: NotebookData,
+    usage: UsageMeter,
+    pool: KernelPool,
+    tasks: TaskGroup,
+    connection: Connection,
+) -> Runs:
+    """The service for runs, with what it stands on."""
+    plans = RunPlans(notebooks)
+    records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
+    here = NotebookRuns(
+        records=records,
+        plans=plans,
+        data=data,
+        pool=pool,
+        tasks=tasks,
+        spec_of=partial(_spec, settings),
+        data_dir=settings.data_dir,
+    )
+    there = RemoteRuns(
+        records=records,
+        connection=connection,
+        tasks=tasks,
+        outputs_dir=settings.data_dir / "tenants",
+    )
+    return Runs(
+        metadata=metadata,
+        plans=plans,
+        records=records,
+        here=here,
+        there=there,
+        usage=usage,
+        timeout_max_s=settings.notebook_timeout_s,
+    )
+
+
+def _spec(settings: Settings, tenant: str) -> KernelSpec:
+    return KernelSpec(
+        tenant=tenant,
+        number=crc32(tenant.encode()) % _USERS,
+        files=settings.data_dir / "tenants" / tenant / "files",
+        temp_dir=settings.data_dir / "temp",
+        limits=Limits(memory_mb=settings.notebook_memory_mb, disk_mb=settings.notebook_disk_mb),
+        output_bytes_max=settings.notebook_output_mb * 2**20,
+    )

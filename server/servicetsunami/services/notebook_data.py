@@ -1,0 +1,85 @@
+"""Gives a notebook its tenant's datasets, through the same services that tools use."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import WriteMode
+from servicetsunami.engines.kernels.bridge import Asked, Told
+from servicetsunami.errors import InvalidInput
+from servicetsunami.services.answers import QueryAnswer
+from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.queries import Queries, Question
+from servicetsunami.services.sources import LocalSource
+from servicetsunami.stores.results import ResultStore
+
+_LISTED_MAX: Final = 1_000
+
+
+class NotebookData:
+    """Answers the questions of code in a kernel that are about data."""
+
+    def __init__(self, *, queries: Queries, datasets: Datasets, results: ResultStore) -> None:
+        self._queries = queries
+        self._datasets = datasets
+        self._results = results
+
+    async def query(self, caller: Caller, arguments: Mapping[str, Any]) -> Told:
+        """Answer one statement with its whole result, as an Arrow file or, if short, as rows."""
+        sql, given = str(arguments["sql"]), arguments["parameters"]
+        answer = await self._ask(caller, sql, given, rows_max=0)
+        while answer.state == "running" and answer.cursor is not None:
+            # On Databricks, and slow: the cursor waits for it.
+            question = _question("", {}, rows_max=0)
+            answer = await self._queries.next_page(caller, answer.cursor, question)
+        names = [column.name for column in answer.columns]
+        if answer.cursor is None:
+            if answer.row_count:
+                # A listing, such as SHOW TABLES, which is never kept.
+                answer = await self._ask(caller, sql, given, rows_max=_LISTED_MAX)
+            return Told(value={"columns": names, "rows": answer.rows})
+        result_id = answer.cursor.partition(":")[0]
+        stored = self._results.open(caller.tenant, caller.subject, result_id)
+        return Told(value={"columns": names, "rows": []}, content=stored.path)
+
+    async def _ask(
+        self, caller: Caller, sql: str, parameters: Mapping[str, Any], *, rows_max: int
+    ) -> QueryAnswer:
+        return await self._queries.ask(
+            caller, _question(sql, parameters, rows_max=rows_max), _silent
+        )
+
+    async def write(self, caller: Caller, asked: Asked, *, run_id: str) -> Told:
+        """Store rows as a new version of a dataset."""
+        if asked.content is None:
+            raise InvalidInput("There are no rows to write.", "Give a data frame with columns.")
+        request = IngestRequest(
+            source=f"notebook run {run_id}",
+            name=str(asked.arguments["name"]),
+            mode=_mode(asked.arguments["mode"]),
+            keys=tuple(map(str, asked.arguments["keys"])),
+            format="parquet",
+            options={},
+        )
+        source = LocalSource(path=asked.content, rows=None, options=request.reader_options)
+        done = await self._datasets.ingest(caller, request, _silent, source=source)
+        return Told(value={"name": done.name, "version": done.version, "row_count": done.row_count})
+
+
+def _question(sql: str, parameters: Mapping[str, Any], *, rows_max: int) -> Question:
+    return Question(
+        sql=sql, parameters=parameters, rows_max=rows_max, timeout_s=None, form="concise"
+    )
+
+
+def _mode(text: object) -> WriteMode:
+    try:
+        return WriteMode(str(text))
+    except ValueError as error:
+        known = ", ".join(mode.value for mode in WriteMode)
+        raise InvalidInput(f"There is no mode {text!r}.", f"Use one of {known}.") from error
+
+
+async def _silent(_done: float, _total: float | None, _text: str) -> None:
+    """Take progress that nobody asked for."""

@@ -1,0 +1,228 @@
+"""Answers calls about runs: starts them, waits a while, shows them, stops them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.notebook import NotebookName
+from servicetsunami.domain.run import RunState
+from servicetsunami.errors import ConfigurationError, InvalidInput, NotFound
+from servicetsunami.services.notebook_runs import NotebookRuns
+from servicetsunami.services.progress import Report
+from servicetsunami.services.remote_runs import RemoteRuns
+from servicetsunami.services.run_answers import RunAnswer, RunsAnswer
+from servicetsunami.services.run_plans import Plan, RunOn, RunPlans, RunRequest
+from servicetsunami.services.run_records import ActiveRun, RunRecords
+from servicetsunami.services.usage import UsageMeter
+from servicetsunami.stores.metadata import Metadata
+
+_PATIENCE_S: Final = 20.0
+"""How long a call waits for a run, before it hands back what there is."""
+_CANCEL_S: Final = 5.0
+_PAGE_RUNS: Final = 20
+_HERE: Final = "Notebooks run on this machine."
+_LOST: Final = "The server that ran it is gone."
+_WHOLE_CHARS_MAX: Final = 1_000_000
+
+
+class Runs:
+    """Owns what callers see of runs."""
+
+    def __init__(
+        self,
+        *,
+        metadata: Metadata,
+        plans: RunPlans,
+        records: RunRecords,
+        here: NotebookRuns,
+        there: RemoteRuns,
+        usage: UsageMeter,
+        timeout_max_s: float,
+    ) -> None:
+        self._metadata = metadata
+        self._plans = plans
+        self._records = records
+        self._here = here
+        self.there = there
+        self._usage = usage
+        self._timeout_max_s = timeout_max_s
+
+    async def run_notebook(self, caller: Caller, request: RunRequest, report: Report) -> RunAnswer:
+        """Run a notebook; the whole run if it ends within 20 s, else what there is, and its id.
+
+        Cancelling the call stops the run.
+        """
+        with self._usage.measure(caller, "run_notebook") as tally:
+            plan = await self._plans.make(caller, request)
+            timeout_s = min(request.timeout_s or self._timeout_max_s, self._timeout_max_s)
+            active = await self._start(caller, plan, request.run_on, timeout_s=timeout_s)
+            try:
+                await _wait(active, report)
+            except anyio.get_cancelled_exc_class():
+                active.cancel()
+                raise
+            tally.rows = active.cells_done
+        return await self._answer(caller, active.run.id)
+
+    async def _start(
+        self, caller: Caller, plan: Plan, run_on: RunOn, *, timeout_s: float
+    ) -> ActiveRun:
+        """Begin it where the caller wants it, or where it can be; the record says why."""
+        if run_on == "databricks":
+            if not caller.has_databricks:
+                raise ConfigurationError(
+                    "No Databricks workspace is connected.",
+                    "Use run_on local, or have DATABRICKS_ENABLED and its companions set.",
+                )
+            return await self.there.start(
+                caller, plan, reason="You asked for Databricks.", timeout_s=timeout_s
+            )
+        if run_on == "auto" and caller.has_databricks:
+            try:
+                await self._here.check()
+            except ConfigurationError as error:
+                return await self.there.start(caller, plan, reason=error.what, timeout_s=timeout_s)
+        return await self._here.start(caller, plan, reason=_HERE, timeout_s=timeout_s)
+
+    async def get(self, caller: Caller, run_id: str, report: Report, *, wait: bool) -> RunsAnswer:
+        """One run as it stands; with `wait`, after it has gone on for at most 20 s."""
+        with self._usage.measure(caller, "get_run"):
+            active = self._records.find(run_id)
+            if wait and active is not None and active.run.tenant == caller.tenant:
+                await _wait(active, report)
+            return RunsAnswer(run=(await self._answer(caller, run_id)).model_dump())
+
+    async def list(
+        self,
+        caller: Caller,
+        *,
+        name: str | None,
+        state: str | None,
+        since: str | None,
+        cursor: str | None,
+    ) -> RunsAnswer:
+        """A page of runs, the newest first."""
+        notebook = None if name is None else str(NotebookName.parse(name))
+        with self._usage.measure(caller, "get_run") as tally:
+            await self._look_after(caller)
+            async with self._metadata.read() as transaction:
+                found = await transaction.runs.list(
+                    caller.tenant,
+                    notebook=notebook,
+                    states=() if state is None else (RunState(state),),
+                    since=_moment(since),
+                    before=_place(cursor),
+                    limit=_PAGE_RUNS + 1,
+                )
+                lines = [
+                    RunAnswer.of(
+                        run, await transaction.runs.cells(caller.tenant, run.id), is_short=True
+                    ).model_dump()
+                    for run in found[:_PAGE_RUNS]
+                ]
+            tally.rows = len(lines)
+        more = len(found) > _PAGE_RUNS
+        last = found[_PAGE_RUNS - 1] if more else None
+        return RunsAnswer(
+            runs=lines,
+            truncated=more,
+            cursor=f"{last.created_at.isoformat()}|{last.id}" if last is not None else None,
+        )
+
+    async def cancel(self, caller: Caller, run_id: str) -> RunAnswer:
+        """Stop a run, whoever does it; one that has ended stays as it is."""
+        with self._usage.measure(caller, "cancel_run"):
+            await self._look_after(caller)
+            async with self._metadata.begin() as transaction:
+                await transaction.runs.get(caller.tenant, run_id)
+                is_going = await transaction.runs.request_cancel(caller.tenant, run_id)
+            active = self._records.find(run_id)
+            if is_going and active is not None:
+                active.cancel()
+                with anyio.move_on_after(_CANCEL_S):
+                    await active.done.wait()
+        return await self._answer(caller, run_id)
+
+    async def output(self, caller: Caller, run_id: str, cell: int) -> str:
+        """The whole text that a cell put out; raises NotFound where there is none."""
+        path = await self._output_path(caller, run_id, f"{cell}.txt")
+        text = await to_thread.run_sync(_read_text, path)
+        if text is None:
+            raise NotFound(
+                f"Cell {cell} of {run_id} has put out no text.", "Call get_run for its cells."
+            )
+        return text
+
+    async def image(self, caller: Caller, run_id: str, file: str) -> bytes:
+        """An image that a cell put out, by its file name in the cell's outputs."""
+        path = await self._output_path(caller, run_id, Path(file).name)
+        if path.suffix == ".txt" or not await anyio.Path(path).is_file():
+            raise NotFound(f"{run_id} has no image {file!r}.", "Call get_run for its cells.")
+        return await anyio.Path(path).read_bytes()
+
+    async def _output_path(self, caller: Caller, run_id: str, file: str) -> Path:
+        async with self._metadata.read() as transaction:
+            run = await transaction.runs.get(caller.tenant, run_id)
+        return self._here.outputs_folder(caller.tenant, run.id) / file
+
+    async def _answer(self, caller: Caller, run_id: str) -> RunAnswer:
+        await self._look_after(caller)
+        async with self._metadata.read() as transaction:
+            run = await transaction.runs.get(caller.tenant, run_id)
+            cells = await transaction.runs.cells(caller.tenant, run_id)
+        return RunAnswer.of(run, cells)
+
+    async def _look_after(self, caller: Caller) -> None:
+        """Go on with runs on Databricks whose server is gone, and say of others that they are lost.
+
+        Nobody else would.
+        """
+        await self.there.adopt(caller)
+        async with self._metadata.begin() as transaction:
+            await transaction.runs.give_up(at=datetime.now(UTC), reason=_LOST)
+
+
+async def _wait(active: ActiveRun, report: Report) -> None:
+    """Wait for the end of a run, and tell of each cell."""
+    with anyio.move_on_after(_PATIENCE_S):
+        while not active.done.is_set():
+            changed, done, total = active.changed, active.cells_done, active.run.cells_total
+            await report(done, total, f"{done} of {total} cells")
+            await changed.wait()
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_WHOLE_CHARS_MAX + 1)
+    except FileNotFoundError:
+        return None
+    if len(text) <= _WHOLE_CHARS_MAX:
+        return text
+    return f"{text[:_WHOLE_CHARS_MAX]}\n... more is in {path.name} of the run's folder ..."
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(
+            f"{text!r} is no point in time.", "Use ISO 8601, such as 2026-11-25T08:00:00Z."
+        ) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    at, _, run_id = cursor.partition("|")
+    moment = _moment(at)
+    if moment is None or not run_id:
+        raise InvalidInput("That is not a cursor.", "Pass the `cursor` of a truncated answer.")
+    return moment, run_id
