@@ -126,6 +126,55 @@ async function mainJob() {
   await client.close();
 }
 
+const NOTEBOOK = `# Databricks notebook source
+dbutils.widgets.text("who", "world")
+print("hello", dbutils.widgets.get("who"))
+
+# COMMAND ----------
+
+dbutils.notebook.exit(lake.sql("SELECT count(*) AS n FROM numbers").n[0])
+`;
+
+async function notebooks() {
+  const client = await connect({});
+  await call(client, "ingest_dataset", { source: [{ n: 1 }, { n: 2 }], name: "numbers" });
+  await step("saves a notebook, and gets it back byte for byte", async () => {
+    const saved = await call(client, "save_notebook", { name: "team/first", content: NOTEBOOK });
+    assert.equal(saved.cells, 2);
+    const { contents } = await client.readResource({ uri: "lake://notebooks/team/first" });
+    assert.equal(contents[0].text, NOTEBOOK);
+  });
+  await step("runs it with parameters, and is told of each cell meanwhile", async () => {
+    const told = [];
+    const result = await client.callTool(
+      { name: "run_notebook", arguments: { name: "team/first", parameters: { who: "Ann" } } },
+      undefined, { onprogress: (progress) => told.push(progress.progress) });
+    const run = result.structuredContent;
+    assert.equal(run.state, "SUCCESS", JSON.stringify(run));
+    assert.equal(run.exit_value, "2");
+    assert.equal(run.cells[0].outputs[0].text, "hello Ann\n");
+    assert.ok(told.length > 0);
+  });
+  await step("follows a long run, and stops it", async () => {
+    const content = "print('begun')\nwhile True: pass";
+    const going = call(client, "run_notebook", { content });
+    let listed = [];
+    while (!listed.length) {
+      ({ runs: listed } = await call(client, "get_run", { state: "RUNNING" }));
+    }
+    const runId = listed[0].run_id;
+    const stopped = await call(client, "cancel_run", { run_id: runId });
+    assert.equal(stopped.state, "CANCELED");
+    assert.equal((await going).state, "CANCELED");
+    const { run } = await call(client, "get_run", { run_id: runId });
+    assert.equal(run.state, "CANCELED");
+    await call(client, "delete_asset", { kind: "notebook", name: "team/first",
+      confirm: "team/first" });
+    await call(client, "delete_asset", { kind: "dataset", name: "numbers", confirm: "numbers" });
+  });
+  await client.close();
+}
+
 async function elicitation() {
   const client = await connect({ elicitation: {} });
   const asked = [];
@@ -157,4 +206,5 @@ async function elicitation() {
 }
 
 await mainJob();
+await notebooks();
 await elicitation();

@@ -12,7 +12,7 @@ from tests.databricks.connecting import CATALOG, environment
 from tests.fakes.databricks import FakeWorkspace
 from tests.server.processes import Server
 
-KILLS = int(os.environ.get("SYNC_KILLS", "25"))
+KILLS = int(os.environ.get("SYNC_KILLS", "12"))
 """Each costs the start of a server; `SYNC_KILLS=100` takes seven minutes."""
 NAMES = ("t0", "t1", "t2")
 

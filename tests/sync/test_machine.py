@@ -2,7 +2,7 @@
 
 A machine of rules plays with the clock, the workspace, crashes, restarts and people, on the real
 outbox and the real workers; the workspace is a model that knows what was applied, and when. The
-number of runs is SYNC_EXAMPLES (500 in `make test`); a failure prints how to repeat it.
+number of runs is SYNC_EXAMPLES (200 in `make test`); a failure prints how to repeat it.
 """
 
 import os
@@ -290,7 +290,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [20, pytest.param(int(os.environ.get("SYNC_EXAMPLES", "500")), marks=pytest.mark.slow)],
+    [20, pytest.param(int(os.environ.get("SYNC_EXAMPLES", "200")), marks=pytest.mark.slow)],
     ids=["quick", "all"],
 )
 @pytest.mark.timeout(900)
