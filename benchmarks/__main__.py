@@ -17,7 +17,17 @@ from rich.console import Console
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, as_markdown, as_table
 
-NAMES = ("cold_start", "trivial", "memory", "responsiveness", "tokens", "tpch", "ingest", "outage")
+NAMES = (
+    "cold_start",
+    "trivial",
+    "memory",
+    "responsiveness",
+    "tokens",
+    "tpch",
+    "ingest",
+    "outage",
+    "notebooks",
+)
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _PAGE = """\
 # What was measured
