@@ -31,7 +31,7 @@ from mcp_types import (
 )
 from pydantic import Field
 
-from tests.conformance import asking, modern
+from tests.conformance import asking, modern, tasks
 
 _PAUSE_S: Final = 0.05
 
@@ -49,6 +49,7 @@ def add_fixtures(server: MCPServer[Any]) -> None:
         test_error_handling,
         *asking.TOOLS,
         *modern.TOOLS,
+        *tasks.TOOLS,
     ):
         server.add_tool(tool, structured_output=False)
     _add_resources(server)

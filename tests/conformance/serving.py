@@ -13,14 +13,16 @@ from servicetsunami.settings import Settings
 from servicetsunami.transport.http import serve
 from servicetsunami.transport.mcp import LakeServer
 from tests.conformance.fixtures import add_fixtures
+from tests.conformance.tasks import FixtureTasks
 
 
 async def main(data_dir: Path, port: int) -> None:
     """Serve what the product serves, and the fixtures."""
-    async with open_app(Settings(data_dir=data_dir)) as app:
-        server = LakeServer(app.services, app.caller)
+    async with open_app(Settings(data_dir=data_dir)) as app, anyio.create_task_group() as group:
+        server = LakeServer(app.services, app.caller, task_sources=[FixtureTasks(group)])
         add_fixtures(server)
         await serve(server, host="127.0.0.1", port=port)
+        group.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ from typing import Final
 
 import anyio
 from anyio import to_thread
+from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.notebook import NotebookName
-from servicetsunami.domain.run import RunState
+from servicetsunami.domain.run import Run, RunState
 from servicetsunami.errors import ConfigurationError, InvalidInput, NotFound
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.progress import Report
@@ -21,7 +22,7 @@ from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 
 _PATIENCE_S: Final = 20.0
-"""How long a call waits for a run, before it hands back what there is."""
+"""How long get_run waits for a run to go on."""
 _CANCEL_S: Final = 5.0
 _PAGE_RUNS: Final = 20
 _HERE: Final = "Notebooks run on this machine."
@@ -51,8 +52,10 @@ class Runs:
         self._usage = usage
         self._timeout_max_s = timeout_max_s
 
-    async def run_notebook(self, caller: Caller, request: RunRequest, report: Report) -> RunAnswer:
-        """Run a notebook; the whole run if it ends within 20 s, else what there is, and its id.
+    async def run_notebook(
+        self, caller: Caller, request: RunRequest, report: Report, *, patience_s: float
+    ) -> RunAnswer:
+        """Run a notebook; the whole run if it ends in time, else what there is, and its id.
 
         Cancelling the call stops the run.
         """
@@ -61,7 +64,7 @@ class Runs:
             timeout_s = min(request.timeout_s or self._timeout_max_s, self._timeout_max_s)
             active = await self._start(caller, plan, request.run_on, timeout_s=timeout_s)
             try:
-                await _wait(active, report)
+                await _wait(active, report, patience_s)
             except anyio.get_cancelled_exc_class():
                 active.cancel()
                 raise
@@ -93,8 +96,16 @@ class Runs:
         with self._usage.measure(caller, "get_run"):
             active = self._records.find(run_id)
             if wait and active is not None and active.run.tenant == caller.tenant:
-                await _wait(active, report)
+                await _wait(active, report, _PATIENCE_S)
             return RunsAnswer(run=(await self._answer(caller, run_id)).model_dump())
+
+    async def look(self, caller: Caller, run_id: str) -> tuple[Run, dict[str, JsonValue]]:
+        """One run as it stands: its record, and what a call would answer."""
+        await self._look_after(caller)
+        async with self._metadata.read() as transaction:
+            run = await transaction.runs.get(caller.tenant, run_id)
+            cells = await transaction.runs.cells(caller.tenant, run_id)
+        return run, RunAnswer.of(run, cells).model_dump()
 
     async def list(
         self,
@@ -186,9 +197,9 @@ class Runs:
             await transaction.runs.give_up(at=datetime.now(UTC), reason=_LOST)
 
 
-async def _wait(active: ActiveRun, report: Report) -> None:
+async def _wait(active: ActiveRun, report: Report, patience_s: float) -> None:
     """Wait for the end of a run, and tell of each cell."""
-    with anyio.move_on_after(_PATIENCE_S):
+    with anyio.move_on_after(patience_s):
         while not active.done.is_set():
             changed, done, total = active.changed, active.cells_done, active.run.cells_total
             await report(done, total, f"{done} of {total} cells")

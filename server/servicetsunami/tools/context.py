@@ -4,7 +4,7 @@ One resolver gives all three: each costs a tenth of a millisecond of every call.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, cast
 
 from mcp.server.mcpserver import Context, Resolve
 
@@ -17,6 +17,12 @@ from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
+
+_TASKS: Final = "io.modelcontextprotocol/tasks"
+_PATIENCE_S: Final = 20.0
+_PATIENCE_WITH_TASKS_S: Final = 1.0
+"""A client that knows tasks is better served by one than by waiting."""
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +67,20 @@ class Call:
     caller: Caller
     services: Services
     report: Report
+    patience_s: float
+    """How long the call may wait for a run, before it hands back what there is."""
 
 
 async def _call(ctx: Context) -> Call:
     host = cast("LakeHost", ctx.mcp_server)
-    return Call(caller=host.caller(), services=host.services, report=ctx.report_progress)
+    capabilities = ctx.client_capabilities
+    knows_tasks = _TASKS in ((capabilities.extensions if capabilities else None) or {})
+    return Call(
+        caller=host.caller(),
+        services=host.services,
+        report=ctx.report_progress,
+        patience_s=_PATIENCE_WITH_TASKS_S if knows_tasks else _PATIENCE_S,
+    )
 
 
 CallOf = Annotated[Call, Resolve(_call)]

@@ -67,4 +67,6 @@ async def run_notebook(  # noqa: PLR0917 - the order is part of the published su
         run_on=run_on,
         timeout_s=timeout_s,
     )
-    return await call.services.runs.run_notebook(call.caller, request, call.report)
+    return await call.services.runs.run_notebook(
+        call.caller, request, call.report, patience_s=call.patience_s
+    )

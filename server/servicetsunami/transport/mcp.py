@@ -36,8 +36,10 @@ from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.errors import ServerError
 from servicetsunami.tools import assets, datasets, notebooks, queries, runs, sync, usage
 from servicetsunami.tools.context import Services
+from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.stdio import claim_stdin, lines
+from servicetsunami.transport.tasks import Tasks, TaskSource
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +111,7 @@ class LakeServer(MCPServer[Any]):
         *,
         read_only: bool = False,
         extensions: Sequence[Extension] = (),
+        task_sources: Sequence[TaskSource] = (),
     ) -> None:
         super().__init__(
             "servicetsunami",
@@ -116,7 +119,7 @@ class LakeServer(MCPServer[Any]):
             version=__version__,
             instructions=INSTRUCTIONS,
             log_level="WARNING",
-            extensions=extensions,
+            extensions=[*extensions, Tasks([RunTasks(services, caller), *task_sources])],
         )
         self.services = services
         self.caller = caller

@@ -1,0 +1,85 @@
+"""Runs of notebooks as tasks of MCP: the id of the task is the id of the run."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from mcp.server.context import HandlerResult
+from mcp_types import CallToolRequestParams, CallToolResult, TextContent
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.run import RunState
+from servicetsunami.errors import NotFound
+from servicetsunami.tools.context import Services
+from servicetsunami.transport.tasks import Status, TaskView
+
+_TOOL = "run_notebook"
+_STATUS: dict[RunState, Status] = {
+    RunState.PENDING: "working",
+    RunState.RUNNING: "working",
+    RunState.CANCELED: "cancelled",
+}
+
+
+class RunTasks:
+    """Makes tasks of the runs that go on when their call has been answered."""
+
+    def __init__(self, services: Services, caller: Callable[[], Caller]) -> None:
+        self._services = services
+        self._caller = caller
+
+    def requires(self, tool: str) -> bool:
+        """No tool needs tasks: `get_run` does the same for every client."""
+        del tool
+        return False
+
+    async def start(
+        self, params: CallToolRequestParams, call: Callable[[], Awaitable[HandlerResult]]
+    ) -> TaskView | HandlerResult:
+        """Make the call; what it leaves running becomes a task."""
+        if params.name != _TOOL:
+            return None
+        result = await call()
+        answer = result.structured_content if isinstance(result, CallToolResult) else None
+        if answer is None or RunState(answer["state"]).is_ended:
+            return result
+        return await self.look(str(answer["run_id"]))
+
+    async def look(self, task_id: str) -> TaskView | None:
+        """The run as a task."""
+        try:
+            run, answer = await self._services.runs.look(self._caller(), task_id)
+        except NotFound:
+            return None
+        more = {} if run.state in _STATUS else {"result": _result(answer)}
+        return TaskView(
+            id=run.id,
+            status=_STATUS.get(run.state, "completed"),
+            created_at=run.created_at,
+            updated_at=run.ended_at or datetime.now(UTC),
+            message=f"{answer['cells_done']} of {run.cells_total} cells",
+            more=more,
+        )
+
+    async def cancel(self, task_id: str) -> bool:
+        """Stop the run."""
+        try:
+            await self._services.runs.cancel(self._caller(), task_id)
+        except NotFound:
+            return False
+        return True
+
+    async def update(self, task_id: str, responses: dict[str, Any]) -> bool:
+        """Take answers for a run; it has asked nothing."""
+        del responses
+        return await self.look(task_id) is not None
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the call would have answered."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    result = CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=answer
+    )
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True)
