@@ -25,6 +25,7 @@ from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
+from servicetsunami.stores.tables.location import tables_dir
 
 _PASSED_ON: Final = ("LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _USERS: Final = 1_000_000
@@ -49,9 +50,11 @@ def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> Ker
     )
 
 
-def data(queries: Queries, datasets: Datasets, results: ResultStore) -> NotebookData:
+def data(
+    metadata: Metadata, queries: Queries, datasets: Datasets, results: ResultStore
+) -> NotebookData:
     """What notebooks see of datasets."""
-    return NotebookData(queries=queries, datasets=datasets, results=results)
+    return NotebookData(metadata=metadata, queries=queries, datasets=datasets, results=results)
 
 
 def runs(
@@ -99,6 +102,7 @@ def _spec(settings: Settings, tenant: str) -> KernelSpec:
         tenant=tenant,
         number=crc32(tenant.encode()) % _USERS,
         files=settings.data_dir / "tenants" / tenant / "files",
+        tables=tables_dir(settings.data_dir, tenant),
         temp_dir=settings.data_dir / "temp",
         limits=Limits(memory_mb=settings.notebook_memory_mb, disk_mb=settings.notebook_disk_mb),
         output_bytes_max=settings.notebook_output_mb * 2**20,

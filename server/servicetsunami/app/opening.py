@@ -229,7 +229,7 @@ def _runs(
         settings,
         metadata=parts.metadata,
         notebooks=notebooks,
-        data=notebook_parts.data(queries, datasets, parts.results),
+        data=notebook_parts.data(parts.metadata, queries, datasets, parts.results),
         usage=parts.usage,
         pool=pool,
         tasks=parts.tasks,

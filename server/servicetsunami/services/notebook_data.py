@@ -6,21 +6,27 @@ from typing import Any, Final
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import WriteMode
 from servicetsunami.engines.kernels.bridge import Asked, Told
-from servicetsunami.errors import InvalidInput
+from servicetsunami.errors import Conflict, InvalidInput
 from servicetsunami.services.answers import QueryAnswer
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.queries import Queries, Question
 from servicetsunami.services.sources import LocalSource
+from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
 
 _LISTED_MAX: Final = 1_000
+_TABLES_MAX: Final = 500
+"""More tables would make the start of Spark slow."""
 
 
 class NotebookData:
     """Answers the questions of code in a kernel that are about data."""
 
-    def __init__(self, *, queries: Queries, datasets: Datasets, results: ResultStore) -> None:
+    def __init__(
+        self, *, metadata: Metadata, queries: Queries, datasets: Datasets, results: ResultStore
+    ) -> None:
+        self._metadata = metadata
         self._queries = queries
         self._datasets = datasets
         self._results = results
@@ -50,8 +56,27 @@ class NotebookData:
             caller, _question(sql, parameters, rows_max=rows_max), _silent
         )
 
+    async def tables(self, caller: Caller) -> Told:
+        """Where Spark finds the caller's datasets, each in its acknowledged version."""
+        async with self._metadata.read() as transaction:
+            found = await transaction.datasets.list(caller.tenant, limit=_TABLES_MAX)
+        return Told(
+            value=[
+                {
+                    "schema": dataset.name.schema,
+                    "table": dataset.name.table,
+                    "id": dataset.id,
+                    "version": dataset.version,
+                }
+                for dataset in found
+            ]
+        )
+
     async def write(self, caller: Caller, asked: Asked, *, run_id: str) -> Told:
-        """Store rows as a new version of a dataset."""
+        """Store rows as a new version of a dataset.
+
+        With `base_version`, only if it is still in that one: Spark has changed a clone of it.
+        """
         if asked.content is None:
             raise InvalidInput("There are no rows to write.", "Give a data frame with columns.")
         request = IngestRequest(
@@ -62,9 +87,24 @@ class NotebookData:
             format="parquet",
             options={},
         )
+        await self._check_base(caller, request, asked.arguments.get("base_version"))
         source = LocalSource(path=asked.content, rows=None, options=request.reader_options)
         done = await self._datasets.ingest(caller, request, _silent, source=source)
         return Told(value={"name": done.name, "version": done.version, "row_count": done.row_count})
+
+    async def _check_base(
+        self, caller: Caller, request: IngestRequest, base_version: object
+    ) -> None:
+        if base_version is None:
+            return
+        name = request.target(caller.catalog)
+        async with self._metadata.read() as transaction:
+            dataset = await transaction.datasets.find(caller.tenant, name)
+        if dataset is None or dataset.version != base_version:
+            raise Conflict(
+                f"{name} was changed by others since this run began to use Spark.",
+                "What this cell wrote was not stored: run the notebook again.",
+            )
 
 
 def _question(sql: str, parameters: Mapping[str, Any], *, rows_max: int) -> Question:

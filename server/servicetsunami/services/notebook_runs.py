@@ -132,6 +132,8 @@ class NotebookRuns:
         """Answer what the code of a run asks of the server."""
         if asked.verb == "query":
             return await self._data.query(caller, asked.arguments)
+        if asked.verb == "tables":
+            return await self._data.tables(caller)
         if asked.verb == "write":
             return await self._data.write(caller, asked, run_id=active.run.id)
         if asked.verb == "run_notebook":

@@ -30,6 +30,7 @@ _START_S: Final = 30.0
 _POLL_S: Final = 1.0
 _IDLE_AFTER_REPLY_S: Final = 5.0
 _MESSAGE_BYTES_MAX: Final = 32 * 2**20
+_ADDRESS_SPACE_MB: Final = 16 * 1024
 _UID_FIRST: Final = 200_000
 _PORTS: Final = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _BOOT: Final = Path("engines/kernels/inside/boot.py")
@@ -175,16 +176,19 @@ def _prepare(sandbox: Sandbox, spec: KernelSpec) -> tuple[Folders, dict[str, Any
     """Make the folders of a kernel, and write down how it is reached."""
     spec.temp_dir.mkdir(parents=True, exist_ok=True)
     spec.files.mkdir(parents=True, exist_ok=True, mode=0o700)
+    spec.tables.mkdir(parents=True, exist_ok=True)
     # Paths of sockets must be short; and nobody else may look into the folder.
     folders = Folders(
         work=Path(tempfile.mkdtemp(prefix="kernel-", dir=spec.temp_dir)),
         files=spec.files,
+        tables=spec.tables,
         sockets=Path(tempfile.mkdtemp(prefix="lake-")),
     )
     is_isolated = sandbox.isolation is Isolation.ISOLATED
     uid = _UID_FIRST + spec.number if is_isolated and os.getuid() == 0 else None
     if not is_isolated:
         (folders.work / "files").symlink_to(spec.files)
+        (folders.work / "tables").symlink_to(spec.tables)
     connection: dict[str, Any] = {
         "transport": "ipc",
         "ip": str(folders.sockets / "k"),
@@ -211,9 +215,8 @@ def _process_limits(limits: Limits, *, is_isolated: bool) -> dict[str, int]:
     found = {
         "CORE": 0,
         "FSIZE": limits.disk_mb * mib,
-        # Much of it is only reserved: half as much again as may be used, and room for libraries.
-        "AS": max(4096, 2 * limits.memory_mb) * mib,
-        "DATA": (limits.memory_mb + 512) * mib,
+        # Threads and arenas reserve far more than they use, which the watchdog looks at.
+        "AS": max(_ADDRESS_SPACE_MB, 4 * limits.memory_mb) * mib,
         "NOFILE": 1024,
     }
     # Counts for the whole user: only one that is nobody else's may be bounded.

@@ -28,6 +28,7 @@ WORK: Final = Path("/notebook")
 _SYSTEM: Final = (
     *("--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"),
     *("--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"),
+    *("--perms", "0755", "--dir", "/etc"),
     *("--symlink", "/usr/share/zoneinfo/Etc/UTC", "/etc/localtime"),
     *("--ro-bind-try", "/etc/ssl/certs", "/etc/ssl/certs"),
     *("--proc", "/proc", "--dev", "/dev"),
@@ -76,10 +77,14 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """What one kernel may touch: its work folder, the tenant's files, and its sockets."""
+    """What one kernel may touch: its work folder, the tenant's files, and its sockets.
+
+    The tenant's tables it may only read.
+    """
 
     work: Path
     files: Path
+    tables: Path
     sockets: Path
 
 
@@ -135,6 +140,7 @@ class Sandbox:
             *("--perms", "0755", "--dir", str(WORK)),
             *("--bind", str(folders.work), str(WORK)),
             *("--bind", str(folders.files), str(WORK / "files")),
+            *("--ro-bind", str(folders.tables), str(WORK / "tables")),
             *_folders_above(folders.sockets),
             *("--bind", str(folders.sockets), str(folders.sockets)),
             *_folders_above(INSIDE),

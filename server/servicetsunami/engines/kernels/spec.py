@@ -24,6 +24,7 @@ class KernelSpec:
     tenant: str
     number: int
     files: Path
+    tables: Path
     temp_dir: Path
     limits: Limits = field(default_factory=Limits)
     output_bytes_max: int = 16 * 2**20

@@ -10,9 +10,11 @@ from servicetsunami.engines.kernels.inside.bridge import Bridge, LakeError
 from servicetsunami.engines.kernels.inside.dbutils import Dbutils, NotebookExit
 from servicetsunami.engines.kernels.inside.display import register, show
 from servicetsunami.engines.kernels.inside.lake import Lake, Spark
+from servicetsunami.engines.kernels.inside.sail import LazySpark, Sail, is_installed
 from servicetsunami.engines.kernels.inside.streams import BoundedStream
 from servicetsunami.engines.kernels.naming import DESK
 
+_READS = re.compile(r"\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|VALUES|FROM|TABLE)\b", re.IGNORECASE)
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -22,8 +24,9 @@ class Desk:
     def __init__(self, shell: Any, *, bridge: str, output_bytes_max: int) -> None:  # noqa: ANN401
         self._shell = shell
         self._bridge = Bridge(bridge)
-        self._lake = Lake(self._bridge)
         self._dbutils = Dbutils(self._bridge, Path.cwd() / "files")
+        self._sail = Sail(self._bridge, Path.cwd() / "tables") if is_installed() else None
+        self._lake = Lake(self._bridge, on_write=self._sail.refresh if self._sail else None)
         BoundedStream.chars_max = output_bytes_max
 
     def lay(self) -> None:
@@ -34,23 +37,43 @@ class Desk:
             "display": show,
             "displayHTML": self.html,
             "lake": self._lake,
-            "spark": Spark(self._lake),
+            "spark": Spark(self._lake) if self._sail is None else LazySpark(self._sail),
         }
         self._shell.user_ns.update(names)
         self._shell.user_ns_hidden.update(names)
         register(self._shell.display_formatter.formatters)
         self._shell.set_custom_exc((NotebookExit,), lambda *_, **__: None)
-        self._shell.events.register("post_run_cell", _end_cell)
+        self._shell.events.register("post_run_cell", self._end_cell)
 
     def give(self, parameters: dict[str, str]) -> None:
         """Set the parameters of the run, or of a `%run`."""
         self._dbutils.widgets.give(parameters)
 
     def sql(self, text: str) -> None:
-        """Run a SQL cell: show its rows, and keep them as `_sqldf`."""
-        frame = self._lake.sql(text, self._dbutils.widgets.getAll())
+        """Run a SQL cell: show its rows, and keep them as `_sqldf`.
+
+        Reads go to the SQL engine of the server, unless Spark has been used, whose views only it
+        knows. What writes needs Spark.
+        """
+        if self._sail is not None and (self._sail.is_started or not _READS.match(text)):
+            frame = self._sail.session.sql(text, _named(text, self._dbutils.widgets.getAll()))
+            frame = frame.toPandas()
+        else:
+            frame = self._lake.sql(text, self._dbutils.widgets.getAll())
         self._shell.user_ns["_sqldf"] = frame
         show(frame)
+
+    def _end_cell(self, _result: object) -> None:
+        """Hand over what Spark has written, and say how what was printed ends."""
+        if self._sail is not None and self._sail.is_started:
+            try:
+                self._sail.publish()
+            except LakeError:
+                # As an error of the cell that has written it.
+                self._shell.showtraceback()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, BoundedStream):
+                stream.end_cell()
 
     def html(self, text: str) -> None:
         """Show HTML."""
@@ -87,7 +110,5 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _end_cell(_result: object) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, BoundedStream):
-            stream.end_cell()
+def _named(text: str, values: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if f":{name}" in text}

@@ -1,22 +1,23 @@
 """Reaches the tenant's datasets from a notebook: `lake.sql`, `lake.table`, `lake.write`."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from servicetsunami.engines.kernels.inside.bridge import Bridge, LakeError
 
 _SPARK_HELP = (
-    "This machine answers spark.sql and spark.table with its own SQL engine, and `{name}` is not "
-    "part of that. Use SQL or pandas (toPandas), or run the notebook with run_on databricks."
+    "`{name}` needs Spark: pip install 'servicetsunami[spark]' beside the server, or run the "
+    "notebook with run_on databricks. Without it, spark.sql and spark.table read by SQL."
 )
 
 
 class Lake:
     """The datasets of whoever runs the notebook, by Databricks SQL."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, on_write: Callable[[], None] | None = None) -> None:
         self._bridge = bridge
+        self._on_write = on_write
 
     def sql(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Answer one read-only statement with a pandas data frame."""
@@ -62,6 +63,8 @@ class Lake:
         asked = {"name": name, "mode": mode, "keys": list(keys)}
         content = file.getbuffer()
         value, _ = self._bridge.ask("write", asked, content=[bytes(content)], size=len(content))
+        if self._on_write is not None:
+            self._on_write()
         return value
 
 
