@@ -158,6 +158,7 @@ async def _running(client: Client) -> str:
                 return listed[0]["run_id"]
 
 
+@pytest.mark.slow
 async def test_a_run_there_takes_too_long(client: Client, workspace: FakeWorkspace) -> None:
     code = "import time; time.sleep(600)"
     done = await call(client, "run_notebook", content=code, run_on="databricks", timeout_s=1)
@@ -181,6 +182,7 @@ async def test_an_outage_in_the_middle_only_delays_what_is_known(
     assert len(workspace.jobs.runs) == 1
 
 
+@pytest.mark.slow
 async def test_a_workspace_that_is_away_fails_what_was_asked_of_it_and_nothing_else(
     client: Client, workspace: FakeWorkspace
 ) -> None:

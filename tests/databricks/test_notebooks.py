@@ -1,5 +1,6 @@
 """Notebooks are in the workspace as they are here, edited on either side, and no text is lost."""
 
+import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App
@@ -115,6 +116,7 @@ async def test_taking_theirs_keeps_ours_as_a_revision(
     assert (await status(client))["state"] == "synced"
 
 
+@pytest.mark.slow
 async def test_a_second_edit_there_after_the_conflict_was_shown_is_not_overwritten_either(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -146,6 +148,7 @@ async def test_a_notebook_there_that_is_not_ours_is_left_alone(
     assert workspace.notebook(f"{FOLDER}/team/etl") == THEIRS
 
 
+@pytest.mark.slow
 async def test_what_was_edited_there_is_not_deleted_unseen(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -178,6 +181,7 @@ async def test_a_lost_answer_is_not_taken_for_somebody_elses_edit(
     assert (await status(client))["state"] == "synced"
 
 
+@pytest.mark.slow
 async def test_an_outage_costs_nothing(client: Client, app: App, workspace: FakeWorkspace) -> None:
     workspace.down()
     for number in range(5):

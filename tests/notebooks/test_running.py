@@ -108,13 +108,12 @@ async def test_a_notebook_reads_and_writes_datasets_as_new_versions(client: Clie
     assert described["origin"] == f"notebook run {done['run_id']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "said"),
     [
         ("lake.sql('DROP TABLE t')", "DROP is not allowed"),
         ("lake.sql('SELECT * FROM nothing')", "No dataset is named"),
-        ("spark.read.parquet('x')", "spark.read"),
-        ("spark.sql('SELECT 1').withColumn", "DataFrame.withColumn"),
         ("dbutils.secrets.get('a', 'b')", "dbutils.secrets is not available"),
         ("lake.write(lake.sql('SELECT 1 AS a'), 'x', mode='upsert')", "There is no mode"),
         ("dbutils.notebook.run('nothing', 10)", "No notebook is named"),
@@ -171,6 +170,7 @@ async def test_an_error_ends_the_run_with_its_traceback(client: Client) -> None:
     assert [cell["state"] for cell in done["cells"]] == ["SUCCESS", "FAILED", "SKIPPED"]
 
 
+@pytest.mark.slow
 async def test_long_output_is_cut_in_the_middle_and_kept_as_a_resource(client: Client) -> None:
     done = await run(client, "for n in range(50_000): print('line', n)")
 
@@ -183,6 +183,7 @@ async def test_long_output_is_cut_in_the_middle_and_kept_as_a_resource(client: C
     assert getattr(content, "text", "") == "".join(f"line {n}\n" for n in range(50_000))
 
 
+@pytest.mark.slow
 async def test_files_stay_from_run_to_run(client: Client) -> None:
     await run(client, "dbutils.fs.put('/a/b.txt', 'hello'); dbutils.fs.cp('/a', '/c', True)")
 
@@ -229,6 +230,7 @@ async def _running(client: Client, name: str) -> str:
                 return listed[0]["run_id"]
 
 
+@pytest.mark.slow
 async def test_code_that_ignores_the_interrupt_is_killed(client: Client) -> None:
     code = "import time\nwhile True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass"
 
@@ -251,6 +253,7 @@ async def test_an_unknown_run_is_not_found(client: Client) -> None:
     assert "not a cursor" in await failure(client, "get_run", cursor="2026-01-01")
 
 
+@pytest.mark.slow
 async def test_runs_leave_nothing_behind(client: Client, tmp_path: Path) -> None:
     import psutil  # noqa: PLC0415 - only here
 

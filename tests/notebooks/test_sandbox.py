@@ -145,6 +145,7 @@ async def test_calls_that_change_the_machine_are_refused(client: Client) -> None
     assert text(done).endswith("done\n")
 
 
+@pytest.mark.slow
 async def test_links_in_the_work_folder_do_not_lead_the_server_outside(
     client: Client, secret: Path
 ) -> None:
@@ -199,6 +200,7 @@ async def test_using_too_much_ends_the_run_and_not_the_machine(
     assert text(again) == "2"
 
 
+@pytest.mark.slow
 async def test_nothing_that_a_run_has_started_outlives_it(client: Client) -> None:
     mark = f"sleep {60_000 + os.getpid()}"
     code = (
@@ -221,6 +223,7 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+@pytest.mark.slow
 async def test_printing_a_gigabyte_neither_grows_nor_stalls_the_server(client: Client) -> None:
     me = psutil.Process()
     await run(client, "1")
@@ -247,6 +250,7 @@ async def test_without_a_sandbox_nothing_runs_unless_the_operator_says_so(
     assert "SERVICETSUNAMI_ALLOW_UNSANDBOXED" in message
 
 
+@pytest.mark.slow
 async def test_another_tenant_neither_sees_nor_stops_a_run(app: App, client: Client) -> None:
     done = await run(client, "print('mine')")
     await call(client, "save_notebook", name="mine", content="1")

@@ -95,6 +95,7 @@ async def test_a_task_is_cancelled_and_its_run_with_it(app: App) -> None:
             await asked(client.session, "tasks/get", "x")
 
 
+@pytest.mark.slow
 async def test_a_client_that_knows_nothing_of_tasks_never_meets_one(client: Client) -> None:
     done = await run(client, SLOW)
 

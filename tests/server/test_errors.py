@@ -141,6 +141,7 @@ async def test_a_read_only_server_offers_nothing_that_writes(app: App) -> None:
         "list_assets",
         "describe_asset",
         "query_dataset",
+        "get_run",
         "sync_status",
         "tenant_usage",
     ]
