@@ -14,8 +14,7 @@ FUNCTION_LINES_MAX = 50
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")
 OUTERMOST_LOOPS = {
     "engines/workers/serving.py",
-    "services/notebook_runs.py",
-    "services/remote_runs.py",
+    "services/run_records.py",
     "sync/worker.py",
 }
 

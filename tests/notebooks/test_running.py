@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import anyio
 import pytest
 from mcp.client import Client
 
+from servicetsunami.app import App
 from tests.notebooks.running import magic, outputs, run, source, text
 from tests.server.asking import ask, call, failure
 
@@ -245,6 +247,26 @@ async def test_a_kernel_that_dies_fails_the_run(client: Client) -> None:
     assert (done["state"], done["error"]) == ("FAILED", "The kernel died in cell 0.")
 
 
+@pytest.mark.slow
+async def test_a_flood_of_outputs_ends_the_run(client: Client) -> None:
+    done = await run(client, "for n in range(20): display('x' * 2**23)")
+
+    assert done["state"] == "FAILED"
+    assert "More than 64 MiB" in done["error"]
+
+
+async def test_outputs_that_only_look_like_ours_are_left_out(client: Client) -> None:
+    table = "application/vnd.servicetsunami.table+json"
+    bad = [{}, {"columns": 3, "rows": [[1]], "row_count": "x"}, {"columns": ["a"], "rows": [1]}]
+    shown = "".join(f"display({{{table!r}: {each!r}}}, raw=True)\n" for each in bad)
+    png = "display({'image/png': '!'}, raw=True)\n"
+    content = f"from IPython.display import display\n{shown}{png}print('still here')"
+    done = await run(client, content)
+
+    assert done["state"] == "SUCCESS", done
+    assert "still here" in text(done)
+
+
 async def test_an_unknown_run_is_not_found(client: Client) -> None:
     for tool in ("get_run", "cancel_run"):
         assert "No run has the id 'run-1'" in await failure(client, tool, run_id="run-1")
@@ -275,3 +297,16 @@ async def test_runs_leave_nothing_behind(client: Client, tmp_path: Path) -> None
     left = [path.name for path in (tmp_path / "data" / "temp").glob("kernel-*")]
     assert len(left) <= 2
     assert sys.platform == "linux"
+
+
+async def test_a_kernel_that_does_not_start_is_told_and_not_hidden(
+    client: Client, app: App
+) -> None:
+    await call(client, "get_run")
+    temp = app.settings.data_dir / "temp"
+    shutil.rmtree(temp, ignore_errors=True)
+    temp.write_text("a file where a folder should be")
+
+    done = await run(client, "1")
+    assert done["state"] == "FAILED"
+    assert "This machine could not do it: File exists" in done["error"]

@@ -1,6 +1,5 @@
 """Runs notebooks on this machine, in kernels, and answers what their code asks of the server."""
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,16 +15,13 @@ from servicetsunami.engines.kernels.bridge import Asked, Told
 from servicetsunami.engines.kernels.outcome import Outcome
 from servicetsunami.engines.kernels.pool import KernelPool
 from servicetsunami.engines.kernels.spec import KernelSpec
-from servicetsunami.errors import InvalidInput, LimitExceeded, ServerError
+from servicetsunami.errors import InvalidInput, LimitExceeded
 from servicetsunami.services.notebook_data import NotebookData
 from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 
-_log = logging.getLogger(__name__)
-
 _DEPTH_MAX: Final = 5
-_BUG: Final = "The server failed while it ran the notebook; its log tells more."
-_STOPPED: Final = "The server was stopped."
+_STOPPED: Final = Outcome(state=RunState.CANCELED, error="The server was stopped.")
 HERE: Final = "local"
 
 
@@ -89,20 +85,8 @@ class NotebookRuns:
 
     async def _supervise(self, caller: Caller, active: ActiveRun, plan: Plan, depth: int) -> None:
         """Carry a run through, and note how it ended, whatever happens."""
-        outcome = Outcome(state=RunState.CANCELED, error=_STOPPED)
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._records.keep_alive, active)
-                outcome = await self._run(caller, active, plan, depth)
-                tasks.cancel_scope.cancel()
-        except ServerError as error:
-            outcome = Outcome(state=RunState.FAILED, error=str(error))
-        except Exception:  # noqa: BLE001 - the outermost loop of a run: others go on
-            _log.exception("run %s failed", active.run.id)
-            outcome = Outcome(state=RunState.FAILED, error=_BUG)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._records.settle(active, outcome)
+        work = partial(self._run, caller, active, plan, depth)
+        await self._records.carry(active, work, if_stopped=_STOPPED)
 
     async def _run(self, caller: Caller, active: ActiveRun, plan: Plan, depth: int) -> Outcome:
         run, spec = active.run, self._spec_of(caller.tenant)

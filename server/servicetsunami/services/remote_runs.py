@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,9 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.notebook import NotebookFormat
 from servicetsunami.domain.notebook_cells import ParsedNotebook, to_source
 from servicetsunami.domain.run import CellRun, Run, RunState
+from servicetsunami.engines.kernels.inside.display import TABLE
 from servicetsunami.engines.kernels.outcome import Outcome
-from servicetsunami.engines.kernels.outputs import CellOutputs, TooMuch
+from servicetsunami.engines.kernels.outputs import CellOutputs
 from servicetsunami.errors import (
     RemoteConflict,
     RemoteUnauthenticated,
@@ -43,7 +45,6 @@ _ADOPT_EVERY_S: Final = 15.0
 _TIMEOUT_GRACE_S: Final = 600.0
 """For a cluster to start, and for an outage in the middle, before a run is given up."""
 THERE: Final = "databricks"
-_BUG: Final = "The server failed while it followed the run; its log tells more."
 _PASSING: Final = (RemoteUnavailable, RemoteUnauthenticated, RemoteConflict)
 
 
@@ -100,23 +101,7 @@ class RemoteRuns:
 
     async def _supervise(self, active: ActiveRun) -> None:
         """Follow a run to its end, and note it; when the server stops, leave it to the next."""
-        outcome: Outcome | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._records.keep_alive, active)
-                outcome = await self._follow(active)
-                tasks.cancel_scope.cancel()
-        except ServerError as error:
-            outcome = Outcome(state=RunState.FAILED, error=str(error))
-        except Exception:  # noqa: BLE001 - the outermost loop of a run: others go on
-            _log.exception("run %s failed", active.run.id)
-            outcome = Outcome(state=RunState.FAILED, error=_BUG)
-        finally:
-            with anyio.CancelScope(shield=True):
-                if outcome is None:
-                    await self._records.release(active)
-                else:
-                    await self._records.settle(active, outcome)
+        await self._records.carry(active, partial(self._follow, active), if_stopped=None)
 
     async def _follow(self, active: ActiveRun) -> Outcome:
         workspace = await self._connection.workspace()
@@ -261,16 +246,15 @@ def _add(outputs: CellOutputs, results: "list[Mapping[str, Any]] | Any") -> None
     """Take the parts of a command's results, each of the kinds that exports have."""
     for part in results:
         kind, data = part.get("type"), part.get("data")
-        try:
-            if kind == "ansi":
-                outputs.add("stream", {"name": part.get("name") or "stdout", "text": data})
-            elif kind == "table":
-                outputs.add_table([column["name"] for column in part["schema"]], data or [])
-            elif kind == "mimeBundle":
-                outputs.add("display_data", {"data": data})
-            elif kind in {"html", "htmlSandbox"}:
-                outputs.add("display_data", {"data": {"text/html": data}})
-            elif kind == "image":
-                outputs.add("display_data", {"data": {"image/png": data}})
-        except (TooMuch, KeyError, TypeError):
-            return
+        if kind == "ansi":
+            outputs.add("stream", {"name": part.get("name") or "stdout", "text": data})
+        elif kind == "table":
+            names = [column.get("name") for column in part.get("schema") or ()]
+            content = {"columns": names, "rows": data or [], "row_count": len(data or [])}
+            outputs.add("display_data", {"data": {TABLE: content}})
+        elif kind == "mimeBundle":
+            outputs.add("display_data", {"data": data})
+        elif kind in {"html", "htmlSandbox"}:
+            outputs.add("display_data", {"data": {"text/html": data}})
+        elif kind == "image":
+            outputs.add("display_data", {"data": {"image/png": data}})

@@ -1,7 +1,7 @@
 """Remembers runs while they go on: leases, cells that have ended, wishes to cancel, the end."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from servicetsunami.stores.metadata import Metadata
 
 _log = logging.getLogger(__name__)
 
+_BUG: Final = "The server failed in the middle of the run; its log tells more."
 _RENEW_S: Final = 1.0
 """How often somebody else's wish to cancel is looked for."""
 
@@ -156,6 +157,32 @@ class RunRecords:
             if wish is not False:
                 active.cancel()
 
+    async def carry(
+        self,
+        active: ActiveRun,
+        work: Callable[[], Awaitable[Outcome]],
+        *,
+        if_stopped: Outcome | None,
+    ) -> None:
+        """Do the work of a run under its lease, and note how it ended, whatever happens.
+
+        `if_stopped` is how it ends when the server does; None leaves it to the next server.
+        """
+        outcome = if_stopped
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.keep_alive, active)
+                outcome = await work()
+                tasks.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a run: others go on
+            outcome = Outcome(state=RunState.FAILED, error=_reason(active.run, error))
+        finally:
+            with anyio.CancelScope(shield=True):
+                if outcome is None:
+                    await self.release(active)
+                else:
+                    await self.settle(active, outcome)
+
     async def settle(self, active: ActiveRun, outcome: Outcome) -> None:
         """Note how it ended. Never fails: without the note it counts as lost one day."""
         now = datetime.now(UTC)
@@ -192,3 +219,17 @@ class RunRecords:
         except ServerError as error:
             _log.warning("run %s was not handed over: %s", active.run.id, error)
         self.let_go(active)
+
+
+def _reason(run: Run, error: BaseException) -> str:
+    """Why a run failed, in words; a bug is logged, and not shown."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        # Task groups wrap whatever goes wrong inside.
+        error = error.exceptions[0]
+    if isinstance(error, ServerError):
+        return str(error)
+    if isinstance(error, OSError):
+        # No room, no processes: what this machine lacks is no bug of ours.
+        return f"This machine could not do it: {error.strerror or error}."
+    _log.error("run %s failed", run.id, exc_info=error)
+    return _BUG

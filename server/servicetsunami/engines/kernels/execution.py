@@ -15,7 +15,7 @@ from servicetsunami.engines.kernels.bridge import Answerer
 from servicetsunami.engines.kernels.kernel import Kernel, KernelDied
 from servicetsunami.engines.kernels.naming import DESK
 from servicetsunami.engines.kernels.outcome import Outcome
-from servicetsunami.engines.kernels.outputs import CellOutputs, TooMuch
+from servicetsunami.engines.kernels.outputs import CellOutputs
 
 _WATCH_EVERY_S: Final = 0.25
 _GRACE_S: Final = 1.0
@@ -70,7 +70,7 @@ class Execution:
 
     async def _give_parameters(self) -> Outcome | None:
         try:
-            await self.kernel.execute(f"{DESK}.give({dict(self.parameters)!r})", lambda *_: None)
+            await self.kernel.execute(f"{DESK}.give({dict(self.parameters)!r})", lambda *_: True)
         except KernelDied:
             return Outcome(state=RunState.FAILED, error="The kernel died before the first cell.")
         return None
@@ -85,12 +85,8 @@ class Execution:
             try:
                 await self.kernel.execute(_code(cell), outputs.add)
             except KernelDied:
-                outcome = self._verdict or Outcome(
-                    state=RunState.FAILED, error=f"The kernel died in cell {index}."
-                )
-            except TooMuch as error:
-                self.kernel.kill()
-                outcome = Outcome(state=RunState.FAILED, error=str(error))
+                why = outputs.too_much or f"The kernel died in cell {index}."
+                outcome = self._verdict or Outcome(state=RunState.FAILED, error=why)
         shown = outputs.end()
         if outcome is None and outputs.exit_value is not None:
             outcome = Outcome(state=RunState.SUCCESS, exit_value=outputs.exit_value)

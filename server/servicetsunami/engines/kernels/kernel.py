@@ -26,7 +26,7 @@ from servicetsunami.engines.kernels.spec import KernelSpec, Limits
 from servicetsunami.engines.kernels.watchdog import excess
 from servicetsunami.errors import ConfigurationError
 
-_START_S: Final = 30.0
+_START_S: Final = 60.0
 _POLL_S: Final = 1.0
 _IDLE_AFTER_REPLY_S: Final = 5.0
 _MESSAGE_BYTES_MAX: Final = 32 * 2**20
@@ -35,7 +35,8 @@ _UID_FIRST: Final = 200_000
 _PORTS: Final = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _BOOT: Final = Path("engines/kernels/inside/boot.py")
 
-OnMessage: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+OnMessage: TypeAlias = Callable[[str, Mapping[str, Any]], bool]
+"""Takes the kind of an output and its content; False when it wants no more."""
 
 
 class KernelDied(Exception):
@@ -91,7 +92,7 @@ class Kernel:
         )
 
     async def execute(self, code: str, on_message: OnMessage) -> None:
-        """Run code to its end; raises KernelDied, and what `on_message` raises."""
+        """Run code to its end; raises KernelDied, also when `on_message` wants no more."""
         message_id = self._client.execute(code, allow_stdin=False, stop_on_error=False)
         has_died = False
         async with anyio.create_task_group() as tasks:
@@ -119,7 +120,10 @@ class Kernel:
             message = await self._client.get_iopub_msg()
             kind, content = message["msg_type"], message["content"]
             if kind != "status":
-                on_message(kind, content)
+                if not on_message(kind, content):
+                    # What still comes would only have to be thrown away.
+                    self.kill()
+                    return
             elif content.get("execution_state") == "idle" and _answers(message, message_id):
                 idle.set()
                 return
@@ -240,7 +244,8 @@ async def _spawn(sandbox: Sandbox, folders: Folders, config: Mapping[str, Any]) 
     finally:
         launch.close()
     if process.stdin is not None:
-        with suppress(anyio.BrokenResourceError):
+        # When it has died already, its stderr says more than a broken pipe.
+        with suppress(anyio.BrokenResourceError, OSError):
             await process.stdin.send(json.dumps(config).encode())
         await process.stdin.aclose()
     return process

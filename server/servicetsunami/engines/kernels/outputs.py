@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -19,8 +19,8 @@ _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _IMAGES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/svg+xml": "svg"}
 
 
-class TooMuch(Exception):
-    """The cell put out more than anybody would read: its kernel has to go."""
+class _TooMuch(Exception):
+    """The cell put out more than anybody would read."""
 
 
 class _Text:
@@ -59,12 +59,24 @@ class CellOutputs:
         self._images = 0
         self.exit_value: str | None = None
         self.error: str | None = None
+        self.too_much: str | None = None
 
-    def add(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Take a message of Jupyter's iopub channel; raises TooMuch."""
+    def add(self, kind: str, content: Mapping[str, Any]) -> bool:
+        """Take a message of Jupyter's iopub channel; False when there was too much already."""
+        try:
+            self._take(kind, content)
+        except _TooMuch as error:
+            self.too_much = str(error)
+            return False
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # Not made by our own code, but by a notebook that knows the protocol.
+            self._left_out += 1
+        return True
+
+    def _take(self, kind: str, content: Mapping[str, Any]) -> None:
         self._messages += 1
         if self._messages > _MESSAGES_MAX:
-            raise TooMuch(f"More than {_MESSAGES_MAX} outputs came from one cell.")
+            raise _TooMuch(f"More than {_MESSAGES_MAX} outputs came from one cell.")
         if kind == "stream":
             self._stream(str(content.get("name")), str(content.get("text", "")))
         elif kind in {"display_data", "execute_result", "update_display_data"}:
@@ -75,11 +87,6 @@ class CellOutputs:
                 str(content.get("evalue")),
                 "\n".join(map(str, content.get("traceback") or ())),
             )
-
-    def add_table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Take a whole table."""
-        self._end_text()
-        self._table({"columns": list(columns), "rows": rows, "row_count": len(rows)})
 
     def fail(self, name: str, value: str, traceback: str) -> None:
         """Take the error that ended the cell."""
@@ -176,4 +183,4 @@ class CellOutputs:
     def _count(self, size: int) -> None:
         self._bytes += size
         if self._bytes > _WHOLE_BYTES_MAX:
-            raise TooMuch(f"More than {_WHOLE_BYTES_MAX // 2**20} MiB came out of one cell.")
+            raise _TooMuch(f"More than {_WHOLE_BYTES_MAX // 2**20} MiB came out of one cell.")
