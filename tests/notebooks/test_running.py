@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from servicetsunami.app import App
 from tests.notebooks.running import magic, outputs, run, source, text
 from tests.server.asking import ask, call, failure
 
+RUNS = int(os.environ.get("NOTEBOOK_RUNS", "5"))
+"""`NOTEBOOK_RUNS=100` takes a minute."""
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"  # one pixel
     "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -287,7 +290,7 @@ async def test_runs_leave_nothing_behind(client: Client, tmp_path: Path) -> None
     await run(client, "1")
     await run(client, "1")
     before = used()
-    for _ in range(5):
+    for _ in range(RUNS):
         await run(client, "open('x', 'w').write('y' * 1000)")
     after = used()
 
