@@ -50,7 +50,7 @@ class Execution:
     async def run(self) -> Outcome:
         """Run all cells; always returns, within the time-out and a second of grace."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.kernel.serve_bridge, self.answer)
+            await tasks.start(self.kernel.serve_bridge, self.answer)
             tasks.start_soon(self._guard)
             outcome = await self._run_cells()
             tasks.cancel_scope.cancel()

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 import zmq.asyncio
 from anyio import to_thread
-from anyio.abc import Process
+from anyio.abc import Process, TaskStatus
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from servicetsunami.engines.kernels.bridge import Answerer, converse
@@ -132,11 +132,14 @@ class Kernel:
         while not _answers(await self._client.get_shell_msg(), message_id):
             pass
 
-    async def serve_bridge(self, answer: Answerer) -> None:
-        """Answer what the code asks of the server, until cancelled."""
+    async def serve_bridge(
+        self, answer: Answerer, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Answer what the code asks of the server, until cancelled; started once it can ask."""
         path = self._folders.sockets / "bridge"
         listener = await anyio.create_unix_listener(path, mode=0o666)
         async with listener:
+            task_status.started()
             await listener.serve(partial(converse, answer=answer, temp_dir=self.spec.temp_dir))
 
     def interrupt(self) -> None:
