@@ -86,6 +86,7 @@ class Router:
             return Route(place="local", reason=_reason(admitted, found), found=found)
         if run_on == "local" or not caller.has_databricks:
             await self._refuse(caller, admitted.tables, found)
+            return await self.route(caller, admitted, run_on)
         return _elsewhere(admitted.tables, found, waiting)
 
     async def _refuse(
@@ -94,7 +95,10 @@ class Router:
         tables: Sequence[AdmittedTable],
         found: Sequence[TableFound | None],
     ) -> None:
-        """Raise the error that names the first table that is not here."""
+        """Raise the error that names the first table that is not here.
+
+        It returns if another call has made that table meanwhile.
+        """
         missing = next(table for table, there in zip(tables, found, strict=True) if there is None)
         if missing.catalog is not None:
             raise InvalidInput(
