@@ -27,6 +27,7 @@ NAMES = (
     "ingest",
     "outage",
     "notebooks",
+    "jobs",
 )
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _PAGE = """\

@@ -14,6 +14,7 @@ FUNCTION_LINES_MAX = 50
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")
 OUTERMOST_LOOPS = {
     "engines/workers/serving.py",
+    "services/job_engine.py",
     "services/run_records.py",
     "sync/worker.py",
 }

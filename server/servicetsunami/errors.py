@@ -74,6 +74,13 @@ class NotFound(ServerError):
             hint = f"Did you mean {', '.join(similar)}?"
         return cls(f"No notebook is named {name!r}.", hint)
 
+    @classmethod
+    def job(cls, name: str, known: Sequence[str]) -> Self:
+        """Name the three nearest jobs."""
+        similar = get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {', '.join(similar)}?" if similar else "Call create_job first."
+        return cls(f"No job is named {name!r}.", hint)
+
 
 class Conflict(ServerError):
     """The thing changed meanwhile, exists already, or is being written."""

@@ -101,6 +101,15 @@ class Settings(BaseSettings):
     notebook_runs: int = Field(
         default=2, ge=1, le=64, description="Notebooks that run at once; more have to wait."
     )
+    job_tasks: int = Field(
+        default=8, ge=1, le=256, description="Tasks of jobs that one server does at once."
+    )
+    job_tasks_per_tenant: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Tasks of jobs of one tenant that all servers together do at once.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="How much is written to stderr."
     )

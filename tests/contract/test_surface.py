@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 DESCRIPTION_CHARS_MAX = 2_048
 NAMES = [
     "cancel_run",
+    "create_job",
     "delete_asset",
     "describe_asset",
     "get_run",
@@ -22,6 +23,7 @@ NAMES = [
     "list_assets",
     "manage_sync",
     "query_dataset",
+    "run_job",
     "run_notebook",
     "save_notebook",
     "sync_status",

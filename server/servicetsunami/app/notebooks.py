@@ -1,6 +1,7 @@
-"""What belongs to notebooks: kernels with their limits, and the services on top of them."""
+"""What belongs to runs: kernels with their limits, notebooks, jobs, and the services on top."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 from zlib import crc32
@@ -8,11 +9,16 @@ from zlib import crc32
 from anyio.abc import TaskGroup
 
 from servicetsunami.app.databricks import process_name
+from servicetsunami.domain.caller import Caller
 from servicetsunami.engines.kernels.pool import KernelPool
 from servicetsunami.engines.kernels.sandbox import Sandboxes
 from servicetsunami.engines.kernels.spec import KernelSpec, Limits
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.job_engine import JobEngine
+from servicetsunami.services.job_sql import JobSql
+from servicetsunami.services.job_tasks import JobTasks
+from servicetsunami.services.jobs import Jobs
 from servicetsunami.services.notebook_data import NotebookData
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.notebooks import Notebooks
@@ -63,12 +69,14 @@ def runs(
     metadata: Metadata,
     notebooks: Notebooks,
     data: NotebookData,
+    sql: JobSql,
     usage: UsageMeter,
     pool: KernelPool,
     tasks: TaskGroup,
     connection: Connection,
-) -> Runs:
-    """The service for runs, with what it stands on."""
+    caller_of: Callable[[str, str], Caller],
+) -> tuple[Runs, Jobs]:
+    """The services for runs and jobs, with what they stand on."""
     plans = RunPlans(notebooks)
     records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
     here = NotebookRuns(
@@ -86,14 +94,38 @@ def runs(
         tasks=tasks,
         outputs_dir=settings.data_dir / "tenants",
     )
-    return Runs(
+    work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=sql)
+    engine = _engine(settings, metadata, work, tasks, caller_of)
+    jobs = Jobs(metadata=metadata, usage=usage, engine=engine)
+    service = Runs(
         metadata=metadata,
         plans=plans,
         records=records,
         here=here,
         there=there,
+        jobs=jobs,
         usage=usage,
         timeout_max_s=settings.notebook_timeout_s,
+    )
+    return service, jobs
+
+
+def _engine(
+    settings: Settings,
+    metadata: Metadata,
+    work: JobTasks,
+    tasks: TaskGroup,
+    caller_of: Callable[[str, str], Caller],
+) -> JobEngine:
+    return JobEngine(
+        metadata=metadata,
+        work=work,
+        tasks=tasks,
+        owner=process_name(),
+        lease_s=settings.run_lease_s,
+        slots=settings.job_tasks,
+        per_tenant=settings.job_tasks_per_tenant,
+        caller_of=caller_of,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,6 +41,7 @@ from servicetsunami.sync.places import Places
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
+    from servicetsunami.services.jobs import Jobs
     from servicetsunami.services.runs import Runs
     from servicetsunami.sync.worker import SyncWorker
 
@@ -63,13 +64,18 @@ class App:
 
     def caller(self) -> Caller:
         """The one caller of single-user mode."""
-        return Caller(
-            tenant=LOCAL_TENANT,
-            subject=LOCAL_TENANT,
-            catalog=catalog_of(self.settings, LOCAL_TENANT),
-            has_databricks=self.settings.has_databricks(LOCAL_TENANT),
-            catalogs=self.readable_catalogs,
-        )
+        caller = caller_of(self.settings, LOCAL_TENANT, LOCAL_TENANT)
+        return replace(caller, catalogs=self.readable_catalogs)
+
+
+def caller_of(settings: Settings, tenant: str, subject: str) -> Caller:
+    """Who a tenant's own work is done for when nobody calls: of other catalogs it reads none."""
+    return Caller(
+        tenant=tenant,
+        subject=subject,
+        catalog=catalog_of(settings, tenant),
+        has_databricks=settings.has_databricks(tenant),
+    )
 
 
 @asynccontextmanager
@@ -175,24 +181,19 @@ def _services(
 ) -> Services:
     metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
     wake = worker.wake if worker is not None else _nothing_to_wake
-    reader = TableReader()
-    catalog = Catalog(metadata, reader, data_dir=data_dir)
+    catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
     queries = _queries(settings, parts, catalog)
     pulling = _pulling(settings, parts)
     remote_catalog = RemoteCatalog(connection=parts.connection)
-    roots = roots if settings.allowed_roots is None else settings.allowed_roots
-    datasets = Datasets(
-        metadata=metadata,
-        reader=reader,
-        catalog=catalog,
+    datasets = _datasets(
+        settings,
+        parts,
+        catalog,
         queries=queries,
-        ingesting=_ingesting(settings, parts, wake),
         pulling=pulling,
         remote_catalog=remote_catalog,
-        roots=AllowedRoots(roots),
-        usage=usage,
-        data_dir=data_dir,
-        on_change=wake,
+        roots=roots,
+        wake=wake,
     )
     sync = Sync(
         metadata=metadata,
@@ -205,23 +206,52 @@ def _services(
         wake=wake,
     )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets))
     return Services(
         datasets=datasets,
         queries=queries,
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
-        make_runs=cache(partial(_runs, settings, parts, notebooks, queries, datasets)),
+        make_jobs=lambda: runs()[1],
+        make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
     )
 
 
+def _datasets(
+    settings: Settings,
+    parts: _Parts,
+    catalog: Catalog,
+    *,
+    queries: Queries,
+    pulling: Pulling,
+    remote_catalog: RemoteCatalog,
+    roots: Sequence[Path],
+    wake: Callable[[], None],
+) -> Datasets:
+    return Datasets(
+        metadata=parts.metadata,
+        reader=catalog.reader,
+        catalog=catalog,
+        queries=queries,
+        ingesting=_ingesting(settings, parts, wake),
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        roots=AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots),
+        usage=parts.usage,
+        data_dir=settings.data_dir,
+        on_change=wake,
+    )
+
+
 def _runs(
     settings: Settings, parts: _Parts, notebooks: Notebooks, queries: Queries, datasets: Datasets
-) -> "Runs":
-    """The service for runs, with the kernels that it needs."""
+) -> "tuple[Runs, Jobs]":
+    """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
+    from servicetsunami.services.job_sql import JobSql  # noqa: PLC0415
 
     pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
     parts.closing.push_async_callback(pool.aclose)
@@ -231,9 +261,13 @@ def _runs(
         notebooks=notebooks,
         data=notebook_parts.data(parts.metadata, queries, datasets, parts.results),
         usage=parts.usage,
+        sql=JobSql(
+            metadata=parts.metadata, queries=queries, datasets=datasets, results=parts.results
+        ),
         pool=pool,
         tasks=parts.tasks,
         connection=parts.connection,
+        caller_of=partial(caller_of, settings),
     )
 
 

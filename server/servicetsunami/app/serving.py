@@ -1,13 +1,20 @@
 """Serves the app over a transport, until the client or a signal ends it."""
 
+import logging
 import signal
 from pathlib import Path
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app.opening import App, open_app
+from servicetsunami.errors import ServerError
 from servicetsunami.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_JOBS_LOOK_EVERY_S: Final = 2.0
 
 
 async def serve_stdio(settings: Settings) -> None:
@@ -38,11 +45,27 @@ async def serve_http(settings: Settings) -> None:
 
 def _start_background(app: App, tasks: TaskGroup) -> None:
     """Have changes carried to Databricks, and its tables looked up, while a client is served."""
+    tasks.start_soon(_begin_jobs_when_needed, app)
     if app.worker is not None:
         tasks.start_soon(app.worker.run)
         tasks.start_soon(app.services.remote_catalog.keep_fresh, app.caller())
         tasks.start_soon(app.services.notebook_sync.keep_fresh, app.caller())
         tasks.start_soon(app.services.runs.there.keep_adopting, app.caller())
+
+
+async def _begin_jobs_when_needed(app: App) -> None:
+    """Have schedules fire and runs go on, once there are any: most servers never load that part."""
+    while True:
+        await anyio.sleep(_JOBS_LOOK_EVERY_S)
+        try:
+            async with app.metadata.read() as transaction:
+                is_needed = await transaction.jobs.has_work()
+        except ServerError as error:
+            _log.warning("jobs could not be looked for: %s", error)
+            continue
+        if is_needed:
+            app.services.jobs.engine.wake()
+            return
 
 
 async def _stop_on_signal(

@@ -169,7 +169,7 @@ class RemoteAssetAnswer(Answer):
 class AssetAnswer(Answer):
     """One line of a list of assets; `version` of a notebook is its revision."""
 
-    kind: Literal["dataset", "notebook"]
+    kind: Literal["dataset", "notebook", "job"]
     name: str
     row_count: int | None = None
     size_bytes: int
@@ -179,6 +179,8 @@ class AssetAnswer(Answer):
     columns: list[str] | None = None
     language: str | None = None
     cells: int | None = None
+    tasks: int | None = None
+    next_fire_at: str | None = None
 
 
 class AssetsAnswer(Answer):
@@ -242,7 +244,7 @@ class PulledAnswer(Answer):
 class DescribedAsset(Answer):
     """All that helps to use one asset well; a table that is only on Databricks has no versions."""
 
-    kind: Literal["dataset", "notebook"]
+    kind: Literal["dataset", "notebook", "job"]
     name: str
     full_name: str | None = None
     origin: str | None = None
@@ -260,6 +262,7 @@ class DescribedAsset(Answer):
     content: str | None = None
     content_cut: bool | None = None
     revisions: list[AnyObject] | None = None
+    job: AnyObject | None = None
     created_at: str | None = None
     updated_at: str | None = None
     sync: SyncAnswer | None = None
@@ -270,7 +273,7 @@ class DescribedAsset(Answer):
 class DeletedAsset(Answer):
     """What was removed, and what is still to be removed elsewhere."""
 
-    kind: Literal["dataset", "notebook"]
+    kind: Literal["dataset", "notebook", "job"]
     name: str
     row_count: int | None = None
     size_bytes: int

@@ -56,7 +56,7 @@ class Catalog:
 
     def __init__(self, metadata: Metadata, reader: TableReader, *, data_dir: Path) -> None:
         self._metadata = metadata
-        self._reader = reader
+        self.reader = reader
         self._data_dir = data_dir
 
     async def find(self, caller: Caller, asked: Iterable[TableAsked]) -> list[TableFound]:
@@ -98,7 +98,7 @@ class Catalog:
 
     async def _snapshot(self, dataset: Dataset, version: int) -> Snapshot:
         location = table_location(self._data_dir, dataset.tenant, dataset.id)
-        return await to_thread.run_sync(partial(self._reader.snapshot, location, version=version))
+        return await to_thread.run_sync(partial(self.reader.snapshot, location, version=version))
 
 
 async def _version(

@@ -199,7 +199,7 @@ class Ingesting:
             "base_version": target.base_version,
             "rejects_location": str(rejects.location),
             "rejects_base_version": rejects.base_version,
-            "commit_info": {"dataset": str(target.name), "mode": request.mode.value},
+            "commit_info": {"dataset": str(target.name), **request.commit_info},
         }
         work = Work(
             arguments=arguments,

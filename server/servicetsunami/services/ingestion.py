@@ -27,6 +27,15 @@ class IngestRequest:
     keys: tuple[str, ...]
     format: str | None
     options: Mapping[str, JsonValue]
+    base_version: int | None = None
+    """Write only if the dataset is still in this version."""
+    run_id: str | None = None
+    """The run that writes, for the history of the table."""
+
+    @property
+    def commit_info(self) -> dict[str, str]:
+        """What the commit says of itself."""
+        return {"mode": self.mode.value} | ({"run_id": self.run_id} if self.run_id else {})
 
     @property
     def idempotency_key(self) -> str | None:
@@ -78,6 +87,12 @@ class IngestRequest:
 
     def check_against(self, existing: Dataset | None, name: DatasetName) -> None:
         """Refuse what the mode does not allow, before any work is done."""
+        if self.base_version is not None and (
+            existing is None or existing.version != self.base_version
+        ):
+            raise Conflict(
+                f"{name} was changed by others meanwhile.", "Nothing was written: call again."
+            )
         if self.mode is WriteMode.CREATE and existing is not None:
             raise Conflict(
                 f"The dataset {name} exists already, with {existing.row_count} rows.",

@@ -1,6 +1,7 @@
 """Runs notebooks on this machine, in kernels, and answers what their code asks of the server."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,14 @@ _STOPPED: Final = Outcome(state=RunState.CANCELED, error="The server was stopped
 HERE: Final = "local"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskValues:
+    """What `dbutils.jobs.taskValues` reads and writes: of earlier tasks by key, and its own."""
+
+    earlier: Mapping[str, Mapping[str, object]]
+    own: dict[str, object] = field(default_factory=dict)
+
+
 class NotebookRuns:
     """Runs plans in kernels; `tasks` outlives every call."""
 
@@ -46,12 +55,27 @@ class NotebookRuns:
         self._tasks = tasks
         self._spec_of = spec_of
         self._data_dir = data_dir
+        self._values = dict[str, TaskValues]()
 
     async def start(
-        self, caller: Caller, plan: Plan, *, reason: str, timeout_s: float
+        self,
+        caller: Caller,
+        plan: Plan,
+        *,
+        reason: str,
+        timeout_s: float,
+        parent: str | None = None,
+        values: "TaskValues | None" = None,
     ) -> ActiveRun:
-        """Begin a run in the background; it is remembered before it begins."""
-        active = await self._remember(caller, plan, reason=reason, timeout_s=timeout_s)
+        """Begin a run in the background; it is remembered before it begins.
+
+        `values` are those of the job's run whose task it does, its `parent`.
+        """
+        active = await self._remember(
+            caller, plan, reason=reason, timeout_s=timeout_s, parent=parent
+        )
+        if values is not None:
+            self._values[active.run.id] = values
         self._tasks.start_soon(self._supervise, caller, active, plan, 0)
         return active
 
@@ -87,6 +111,7 @@ class NotebookRuns:
         """Carry a run through, and note how it ended, whatever happens."""
         work = partial(self._run, caller, active, plan, depth)
         await self._records.carry(active, work, if_stopped=_STOPPED)
+        self._values.pop(active.run.id, None)
 
     async def _run(self, caller: Caller, active: ActiveRun, plan: Plan, depth: int) -> Outcome:
         run, spec = active.run, self._spec_of(caller.tenant)
@@ -122,7 +147,21 @@ class NotebookRuns:
             return await self._data.write(caller, asked, run_id=active.run.id)
         if asked.verb == "run_notebook":
             return Told(value=await self._run_nested(caller, active, plan, depth, asked.arguments))
+        if asked.verb in {"set_value", "get_value"}:
+            return Told(value=self._value(active, asked))
         raise InvalidInput(f"There is nothing called {asked.verb!r}.", "Use dbutils and lake.")
+
+    def _value(self, active: ActiveRun, asked: Asked) -> dict[str, object]:
+        """Keep a value for later tasks, or look one of an earlier task up."""
+        values = self._values.get(active.run.id)
+        if values is None:
+            return {"in_job": False}
+        key = str(asked.arguments["key"])
+        if asked.verb == "set_value":
+            values.own[key] = asked.arguments["value"]
+            return {"in_job": True}
+        of_task = values.earlier.get(str(asked.arguments["task"]), {})
+        return {"in_job": True, "has_value": key in of_task, "value": of_task.get(key)}
 
     async def _run_nested(
         self,

@@ -88,6 +88,29 @@ class RunAnswer(Answer):
         )
 
 
+class StoppedRun(Answer):
+    """What became of a run that was to stop."""
+
+    run_id: str
+    name: str
+    state: str
+    error: str | None = None
+    next: str | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> "StoppedRun":
+        """Take over the record of a run."""
+        return cls(
+            run_id=run.id, name=run.name, state=run.state.value, error=run.error, next=_next(run)
+        )
+
+
+class OneRun(Answer):
+    """The run of a job, as get_run shows it."""
+
+    run: AnyObject
+
+
 class RunsAnswer(Answer):
     """One run, or a page of runs, the newest first; each as `RunAnswer` has it."""
 

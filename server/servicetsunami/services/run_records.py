@@ -175,7 +175,7 @@ class RunRecords:
                 outcome = await work()
                 tasks.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001 - the outermost loop of a run: others go on
-            outcome = Outcome(state=RunState.FAILED, error=_reason(active.run, error))
+            outcome = Outcome(state=RunState.FAILED, error=reason_of(active.run.id, error))
         finally:
             with anyio.CancelScope(shield=True):
                 if outcome is None:
@@ -221,7 +221,7 @@ class RunRecords:
         self.let_go(active)
 
 
-def _reason(run: Run, error: BaseException) -> str:
+def reason_of(run: str, error: BaseException) -> str:
     """Why a run failed, in words; a bug is logged, and not shown."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         # Task groups wrap whatever goes wrong inside.
@@ -231,5 +231,5 @@ def _reason(run: Run, error: BaseException) -> str:
     if isinstance(error, OSError):
         # No room, no processes: what this machine lacks is no bug of ours.
         return f"This machine could not do it: {error.strerror or error}."
-    _log.error("run %s failed", run.id, exc_info=error)
+    _log.error("run %s failed", run, exc_info=error)
     return _BUG

@@ -9,13 +9,14 @@ from anyio import to_thread
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import Run, RunState
 from servicetsunami.errors import ConfigurationError, InvalidInput, NotFound
+from servicetsunami.services.job_answers import JobRunAnswer
+from servicetsunami.services.jobs import Jobs
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.progress import Report
 from servicetsunami.services.remote_runs import RemoteRuns
-from servicetsunami.services.run_answers import RunAnswer, RunsAnswer
+from servicetsunami.services.run_answers import RunAnswer, RunsAnswer, StoppedRun
 from servicetsunami.services.run_plans import Plan, RunOn, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 from servicetsunami.services.usage import UsageMeter
@@ -41,6 +42,7 @@ class Runs:
         records: RunRecords,
         here: NotebookRuns,
         there: RemoteRuns,
+        jobs: Jobs,
         usage: UsageMeter,
         timeout_max_s: float,
     ) -> None:
@@ -49,6 +51,7 @@ class Runs:
         self._records = records
         self._here = here
         self.there = there
+        self._jobs = jobs
         self._usage = usage
         self._timeout_max_s = timeout_max_s
 
@@ -94,6 +97,10 @@ class Runs:
     async def get(self, caller: Caller, run_id: str, report: Report, *, wait: bool) -> RunsAnswer:
         """One run as it stands; with `wait`, after it has gone on for at most 20 s."""
         with self._usage.measure(caller, "get_run"):
+            if (await self._find(caller, run_id)).job_id is not None:
+                patience_s = _PATIENCE_S if wait else 0
+                job_run = await self._jobs.wait(caller, run_id, patience_s=patience_s)
+                return RunsAnswer(run=job_run.model_dump())
             active = self._records.find(run_id)
             if wait and active is not None and active.run.tenant == caller.tenant:
                 await _wait(active, report, _PATIENCE_S)
@@ -105,6 +112,8 @@ class Runs:
         async with self._metadata.read() as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
             cells = await transaction.runs.cells(caller.tenant, run_id)
+        if run.job_id is not None:
+            return run, (await self._jobs.answer(caller, run_id)).model_dump()
         return run, RunAnswer.of(run, cells).model_dump()
 
     async def list(
@@ -117,20 +126,21 @@ class Runs:
         cursor: str | None,
     ) -> RunsAnswer:
         """A page of runs, the newest first."""
-        notebook = None if name is None else str(NotebookName.parse(name))
         with self._usage.measure(caller, "get_run") as tally:
             await self._look_after(caller)
             async with self._metadata.read() as transaction:
                 found = await transaction.runs.list(
                     caller.tenant,
-                    notebook=notebook,
+                    name=name,
                     states=() if state is None else (RunState(state),),
                     since=_moment(since),
                     before=_place(cursor),
                     limit=_PAGE_RUNS + 1,
                 )
                 lines = [
-                    RunAnswer.of(
+                    JobRunAnswer.of(run, ()).model_dump()
+                    if run.job_id is not None
+                    else RunAnswer.of(
                         run, await transaction.runs.cells(caller.tenant, run.id), is_short=True
                     ).model_dump()
                     for run in found[:_PAGE_RUNS]
@@ -144,19 +154,34 @@ class Runs:
             cursor=f"{last.created_at.isoformat()}|{last.id}" if last is not None else None,
         )
 
-    async def cancel(self, caller: Caller, run_id: str) -> RunAnswer:
+    async def cancel(self, caller: Caller, run_id: str) -> StoppedRun:
         """Stop a run, whoever does it; one that has ended stays as it is."""
         with self._usage.measure(caller, "cancel_run"):
             await self._look_after(caller)
+            run = await self._find(caller, run_id)
+            if run.job_id is not None:
+                await self._cancel_job(caller, run)
+                return StoppedRun.of(await self._find(caller, run_id))
             async with self._metadata.begin() as transaction:
-                await transaction.runs.get(caller.tenant, run_id)
                 is_going = await transaction.runs.request_cancel(caller.tenant, run_id)
             active = self._records.find(run_id)
             if is_going and active is not None:
                 active.cancel()
                 with anyio.move_on_after(_CANCEL_S):
                     await active.done.wait()
-        return await self._answer(caller, run_id)
+        return StoppedRun.of(await self._find(caller, run_id))
+
+    async def _cancel_job(self, caller: Caller, run: Run) -> None:
+        """Stop the run of a job with the runs of its tasks, those of this server at once."""
+        for stopped in await self._jobs.cancel(run):
+            active = self._records.find(stopped)
+            if active is not None:
+                active.cancel()
+        await self._jobs.wait(caller, run.id, patience_s=_CANCEL_S)
+
+    async def _find(self, caller: Caller, run_id: str) -> Run:
+        async with self._metadata.read() as transaction:
+            return await transaction.runs.get(caller.tenant, run_id)
 
     async def output(self, caller: Caller, run_id: str, cell: int) -> str:
         """The whole text that a cell put out; raises NotFound where there is none."""

@@ -17,10 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
+from servicetsunami.stores.jobs import Jobs
 from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
 from servicetsunami.stores.usage import Usage
@@ -33,7 +35,9 @@ class Transaction:
         self.tenants = Tenants(connection)
         self.datasets = Datasets(connection, self.tenants)
         self.notebooks = Notebooks(connection, self.tenants)
+        self.jobs = Jobs(connection, self.tenants)
         self.runs = Runs(connection, self.tenants)
+        self.run_tasks = RunTasks(connection)
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)

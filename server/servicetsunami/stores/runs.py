@@ -4,22 +4,25 @@ A run that is going on is leased by a server. Changes of such a run name its own
 has passed and the run was given up as lost, the late owner changes nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, insert, select, tuple_, update
+from sqlalchemy import Row, Select, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.notebook import NotebookName
-from servicetsunami.domain.run import CellRun, Run, RunState
+from servicetsunami.domain.run import ACTIVE_STATES, CellRun, Run, RunState
 from servicetsunami.errors import NotFound
 from servicetsunami.stores.schema import RUN_CELLS, RUNS
 from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
-_ACTIVE = (RunState.PENDING.value, RunState.RUNNING.value)
+_BRIEF = cast(
+    "Select[Any]", select(*[column for column in RUNS.c if column is not RUNS.c.definition])
+)
+_ACTIVE = tuple(sorted(state.value for state in ACTIVE_STATES))
 
 
 class Runs:
@@ -37,24 +40,24 @@ class Runs:
             "notebook": None if run.notebook is None else str(run.notebook),
             "parameters": dict(run.parameters),
             "remote": dict(run.remote),
+            "definition": None if run.definition is None else dict(run.definition),
         }
         await self._connection.execute(insert(RUNS).values(values))
 
     async def get(self, tenant: str, run_id: str) -> Run:
-        """One run; raises NotFound for an unknown and a foreign id alike."""
-        statement = select(RUNS).where(owned_by(tenant, RUNS), RUNS.c.id == run_id)
+        """One run, without its definition; raises NotFound, also for a foreign id."""
+        statement = _BRIEF.where(owned_by(tenant, RUNS), RUNS.c.id == run_id)
         row = (await self._connection.execute(statement)).one_or_none()
         if row is None:
-            raise NotFound(
-                f"No run has the id {run_id!r}.", "Call get_run without an id for a list."
-            )
+            raise _unknown(run_id)
         return _to_run(row)
 
     async def list(
         self,
         tenant: str,
         *,
-        notebook: str | None = None,
+        name: str | None = None,
+        job_id: str | None = None,
         states: Collection[RunState] = (),
         since: datetime | None = None,
         before: tuple[datetime, str] | None = None,
@@ -62,9 +65,11 @@ class Runs:
     ) -> tuple[Run, ...]:
         """Runs, the newest first; `before` is the place of the last one of an earlier page."""
         place = tuple_(RUNS.c.created_at, RUNS.c.id)
-        statement = select(RUNS).where(owned_by(tenant, RUNS))
-        if notebook is not None:
-            statement = statement.where(RUNS.c.notebook == notebook)
+        statement = _BRIEF.where(owned_by(tenant, RUNS))
+        if job_id is not None:
+            statement = statement.where(RUNS.c.job_id == job_id)
+        if name is not None:
+            statement = statement.where(RUNS.c.name == name)
         if states:
             statement = statement.where(RUNS.c.state.in_([state.value for state in states]))
         if since is not None:
@@ -119,6 +124,89 @@ class Runs:
         )
         return tuple(map(_to_run, await self._connection.execute(statement)))
 
+    async def find(self, run_id: str) -> Run | None:
+        """A run of whichever tenant, for the server's own loops; without its definition."""
+        statement = _BRIEF.where(RUNS.c.id == run_id)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_run(row)
+
+    async def definition(self, run_id: str) -> Mapping[str, Any]:
+        """The definition that the run of a job was begun with."""
+        statement = select(RUNS.c.definition).where(RUNS.c.id == run_id)
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def state(self, tenant: str, run_id: str) -> RunState:
+        """How a run stands; raises NotFound."""
+        statement = select(RUNS.c.state).where(owned_by(tenant, RUNS), RUNS.c.id == run_id)
+        found = (await self._connection.execute(statement)).scalar_one_or_none()
+        if found is None:
+            raise _unknown(run_id)
+        return RunState(found)
+
+    async def find_due(self, job_id: str, due_at: datetime) -> Run | None:
+        """The run that a fire time of a schedule has begun, or None."""
+        statement = select(RUNS).where(RUNS.c.job_id == job_id, RUNS.c.due_at == due_at)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_run(row)
+
+    async def count_going(self, job_id: str) -> int:
+        """How many runs of a job go on here now; those in the queue do not count."""
+        statement = (
+            select(func.count())
+            .select_from(RUNS)
+            .where(
+                RUNS.c.job_id == job_id,
+                RUNS.c.state == RunState.RUNNING.value,
+                RUNS.c.ran_on == "local",
+            )
+        )
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def next_queued(self, job_id: str) -> Run | None:
+        """The run of a job that has been in the queue for the longest time."""
+        statement = (
+            _BRIEF.where(RUNS.c.job_id == job_id, RUNS.c.state == RunState.QUEUED.value)
+            .order_by(RUNS.c.created_at, RUNS.c.id)
+            .limit(1)
+        )
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_run(row)
+
+    async def with_timeout(self) -> tuple[Run, ...]:
+        """The runs of jobs that go on here, may not go on for ever, and are not stopped yet."""
+        statement = _BRIEF.where(
+            RUNS.c.job_id.is_not(None),
+            RUNS.c.state == RunState.RUNNING.value,
+            RUNS.c.ran_on == "local",
+            RUNS.c.timeout_s > 0,
+            RUNS.c.cancel_requested.is_(False),
+        )
+        return tuple(map(_to_run, await self._connection.execute(statement)))
+
+    async def move(self, run_id: str, state: RunState, **values: Any) -> bool:  # noqa: ANN401 - of columns
+        """Move the run of a job on; False when it has ended already."""
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.id == run_id, RUNS.c.state.in_(_ACTIVE))
+            .values(state=state.value, **values)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def reopen(self, run_id: str) -> bool:
+        """Have an ended run of a job go on, for a repair; False when it has not ended."""
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.id == run_id, RUNS.c.state.not_in(_ACTIVE))
+            .values(
+                state=RunState.RUNNING.value,
+                repairs=RUNS.c.repairs + 1,
+                cancel_requested=False,
+                error=None,
+                ended_at=None,
+            )
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
     async def add_cell(self, run_id: str, cell: CellRun) -> None:
         """Note what came of a cell."""
         values = {
@@ -154,6 +242,10 @@ class Runs:
         return (await self._connection.execute(statement)).rowcount
 
 
+def _unknown(run_id: str) -> NotFound:
+    return NotFound(f"No run has the id {run_id!r}.", "Call get_run without an id for a list.")
+
+
 def _to_run(row: Row[Any]) -> Run:
     return Run(
         id=row.id,
@@ -179,6 +271,11 @@ def _to_run(row: Row[Any]) -> Run:
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        job_id=row.job_id,
+        definition=row._mapping.get("definition"),
+        trigger=row.trigger,
+        due_at=row.due_at,
+        repairs=row.repairs,
     )
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -248,8 +248,16 @@ RUNS = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("job_id", String),
+    Column("definition", JSON_VALUE),
+    Column("trigger", String, nullable=False, server_default="manual"),
+    Column("due_at", UtcDateTime),
+    Column("repairs", Integer, nullable=False, server_default="0"),
     Index(None, "tenant", "created_at"),
     Index(None, "state", "lease_until"),
+    Index("ix_runs_job_id_state", "job_id", "state"),
+    # A fire time of a schedule begins one run, however many servers look.
+    Index("uq_runs_job_id_due_at", "job_id", "due_at", unique=True),
 )
 
 RUN_CELLS = Table(
@@ -262,4 +270,61 @@ RUN_CELLS = Table(
     Column("state", String, nullable=False),
     Column("outputs", JSON_VALUE, nullable=False),
     Column("seconds", Double),
+)
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("definition", JSON_VALUE, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("next_fire_at", UtcDateTime),
+    Column("sync_state", String, nullable=False),
+    Column("synced_revision", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
+    _metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Index(None, "next_fire_at"),
+)
+_metadata_index(JOBS)
+Index(
+    "uq_jobs_name",
+    JOBS.c.tenant,
+    JOBS.c.name,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+RUN_TASKS = Table(
+    "run_tasks",
+    METADATA,
+    Column("run_id", String, ForeignKey("runs.id"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", NAME, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("is_newest", Boolean, nullable=False),
+    Column("state", String, nullable=False),
+    Column("parent", String),
+    Column("input", JSON_VALUE),
+    Column("outcome", String),
+    Column("error", Text),
+    Column("output", JSON_VALUE, nullable=False),
+    Column("values", JSON_VALUE, nullable=False),
+    Column("child", String),
+    Column("not_before", UtcDateTime),
+    Column("owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Index(None, "state", "not_before"),
+    Index(None, "state", "lease_until"),
+    Index(None, "run_id", "state"),
+    Index(None, "child"),
 )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from servicetsunami.services.answers import AssetsAnswer, DeletedAsset, DescribedAsset
 from servicetsunami.tools.context import CallOf
 
-Kind = Annotated[Literal["dataset", "notebook"], Field(description="What kind of asset.")]
+Kind = Annotated[Literal["dataset", "notebook", "job"], Field(description="What kind of asset.")]
 Search = Annotated[str, Field(description="Part of the name, in any case.", max_length=200)]
 Cursor = Annotated[str, Field(description="From a truncated answer: the next page.")]
 AssetName = Annotated[
@@ -38,6 +38,8 @@ async def list_assets(
     """
     if kind == "notebook":
         return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
+    if kind == "job":
+        return await call.services.jobs.page(call.caller, search=search, cursor=cursor)
     return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
 
 
@@ -51,10 +53,12 @@ async def describe_asset(
 
     For a dataset: columns with types, nulls, minimum and maximum; five sample rows in the order
     of the columns; versions for time travel; size; how far it is synced. For a notebook: its
-    text, cells and revisions.
+    text, cells and revisions. For a job: its definition, next fire times and last runs.
     """
     if kind == "notebook":
         return await call.services.notebooks.describe(call.caller, name)
+    if kind == "job":
+        return await call.services.jobs.describe(call.caller, name)
     return await call.services.datasets.describe(call.caller, name)
 
 
@@ -87,4 +91,6 @@ async def delete_asset(
     confirmed = confirmation.confirm or confirm or ""
     if kind == "notebook":
         return await call.services.notebooks.delete(call.caller, name, confirm=confirmed)
+    if kind == "job":
+        return await call.services.jobs.delete(call.caller, name, confirm=confirmed)
     return await call.services.datasets.delete(call.caller, name, confirm=confirmed)

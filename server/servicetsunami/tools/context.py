@@ -27,6 +27,7 @@ _PATIENCE_WITH_TASKS_S: Final = 1.0
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servicetsunami.services.jobs import Jobs
     from servicetsunami.services.runs import Runs
 
 
@@ -41,12 +42,18 @@ class Services:
     sync: Sync
     tenant_usage: TenantUsage
     remote_catalog: RemoteCatalog
+    make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
-    """Builds the service for runs when the first is asked for: a start must not wait for it."""
+    """Build the services for jobs and runs when the first is asked for: a start must not wait."""
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Jobs and their runs."""
+        return self.make_jobs()
 
     @property
     def runs(self) -> "Runs":
-        """Runs of notebooks."""
+        """Runs of notebooks and jobs."""
         return self.make_runs()
 
 

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from servicetsunami.services.run_answers import RunAnswer, RunsAnswer
+from servicetsunami.services.run_answers import RunsAnswer, StoppedRun
 from servicetsunami.tools.context import CallOf
 
-RunId = Annotated[str, Field(description="From run_notebook.", max_length=100)]
+RunId = Annotated[str, Field(description="From run_notebook or run_job.", max_length=100)]
 Wait = Annotated[bool, Field(description="Wait up to 20 s for it to end.")]
-Name = Annotated[str, Field(description="Only runs of this notebook.", max_length=1000)]
+Name = Annotated[str, Field(description="Only runs of this notebook or job.", max_length=1000)]
 State = Annotated[
     Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "TIMEDOUT", "CANCELED", "LOST"],
     Field(description="Only runs in this state."),
@@ -38,6 +38,6 @@ async def get_run(  # noqa: PLR0917 - the order is part of the published surface
     )
 
 
-async def cancel_run(call: CallOf, run_id: RunId) -> RunAnswer:
+async def cancel_run(call: CallOf, run_id: RunId) -> StoppedRun:
     """Stop a run within two seconds; what it has written before stays."""
     return await call.services.runs.cancel(call.caller, run_id)

@@ -1,14 +1,15 @@
 """The tools that show and steer the way to Databricks."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncStatusAnswer
-from servicetsunami.tools.assets import AssetName, Kind
+from servicetsunami.tools.assets import AssetName
 from servicetsunami.tools.context import CallOf
 
+SyncKind = Annotated[Literal["dataset", "notebook"], Field(description="What kind of asset.")]
 Acting = Annotated[
     Action,
     Field(
@@ -21,7 +22,7 @@ Acting = Annotated[
 
 async def sync_status(
     call: CallOf,
-    kind: Kind = "dataset",
+    kind: SyncKind = "dataset",
     name: AssetName | None = None,
 ) -> SyncStatusAnswer:
     """Show the Databricks workspace's health, what waits to be sent, and what is held up and why.
@@ -36,7 +37,7 @@ async def manage_sync(
     call: CallOf,
     action: Acting,
     *,
-    kind: Kind = "dataset",
+    kind: SyncKind = "dataset",
     name: AssetName | None = None,
 ) -> ManagedSync:
     """Steer the way to Databricks: set it up, try again, give up, copy back, or switch it off.

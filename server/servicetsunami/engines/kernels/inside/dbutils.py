@@ -98,12 +98,12 @@ class NotebookUtils:
 class TaskValues:
     """Values between the tasks of a job; a run outside of a job has no other tasks."""
 
-    def __init__(self) -> None:
-        self._own: dict[str, Any] = {}
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
 
     def set(self, key: str, value: object) -> None:
         """Keep a value for later tasks; it has to be JSON."""
-        self._own[key] = json.loads(json.dumps(value))
+        self._bridge.ask("set_value", {"key": key, "value": json.loads(json.dumps(value))})
 
     def get(
         self,
@@ -113,6 +113,11 @@ class TaskValues:
         debugValue: object = None,
     ) -> object:
         """The value of an earlier task; outside of a job, the debug value."""
+        found, _ = self._bridge.ask("get_value", {"task": taskKey, "key": key})
+        if found["in_job"]:
+            if not found["has_value"] and default is None:
+                raise ValueError(f"The task {taskKey!r} has set no value {key!r}.")
+            return found["value"] if found["has_value"] else default
         if debugValue is None:
             raise TypeError(
                 "Must pass debugValue when calling get outside of a job context. "
@@ -124,8 +129,8 @@ class TaskValues:
 class Jobs:
     """What belongs to jobs."""
 
-    def __init__(self) -> None:
-        self.taskValues = TaskValues()
+    def __init__(self, bridge: Bridge) -> None:
+        self.taskValues = TaskValues(bridge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ class Dbutils:
     def __init__(self, bridge: Bridge, files: Path) -> None:
         self.widgets = Widgets()
         self.notebook = NotebookUtils(bridge)
-        self.jobs = Jobs()
+        self.jobs = Jobs(bridge)
         self.fs = Files(files)
 
     def __getattr__(self, name: str) -> NoReturn:

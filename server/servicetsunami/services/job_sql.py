@@ -1,0 +1,175 @@
+"""Runs the SQL of jobs here: questions, and the changes a job may make to its tenant's tables."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from anyio import to_thread
+from pydantic import JsonValue
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import Column, Dataset, DatasetName, WriteMode
+from servicetsunami.engines.sql.writes import WRITE_VERBS, Write, read_write
+from servicetsunami.errors import Conflict, LimitExceeded, NotFound
+from servicetsunami.services.answers import QueryAnswer
+from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.queries import Queries, Question
+from servicetsunami.services.sources import LocalSource
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.results import ResultStore
+
+_SHOWN_ROWS: Final = 20
+_ATTEMPTS_MAX: Final = 5
+
+
+class JobSql:
+    """Answers statements of jobs; a change is applied once for its key."""
+
+    def __init__(
+        self, *, metadata: Metadata, queries: Queries, datasets: Datasets, results: ResultStore
+    ) -> None:
+        self._metadata = metadata
+        self._queries = queries
+        self._datasets = datasets
+        self._results = results
+
+    async def run(
+        self,
+        caller: Caller,
+        sql: str,
+        parameters: Mapping[str, JsonValue],
+        *,
+        key: str,
+        run_id: str,
+    ) -> dict[str, JsonValue]:
+        """Run one statement; what came of it, for the record.
+
+        Raises what questions and ingests raise, and SqlRefused for statements that no job may run.
+        """
+        words = sql.split(maxsplit=1)
+        if words and words[0].upper() in WRITE_VERBS:
+            return await self._change(caller, sql, parameters, key=key, run_id=run_id)
+        answer = await self._ask(caller, sql, parameters, rows_max=_SHOWN_ROWS)
+        columns = [column.name for column in answer.columns]
+        rows: list[JsonValue] = [list(row) for row in answer.rows]
+        reads: list[JsonValue] = [table.model_dump() for table in answer.tables]
+        return {"columns": [*columns], "rows": rows, "row_count": answer.row_count, "reads": reads}
+
+    async def _change(
+        self,
+        caller: Caller,
+        sql: str,
+        parameters: Mapping[str, JsonValue],
+        *,
+        key: str,
+        run_id: str,
+    ) -> dict[str, JsonValue]:
+        """Work the new rows out, and write them as one version of the table."""
+        write = await to_thread.run_sync(partial(read_write, sql))
+        name = DatasetName.parse(write.target, catalog=caller.catalog)
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            try:
+                return await self._attempt(caller, write, name, parameters, key=key, run_id=run_id)
+            except Conflict:
+                # Somebody changed the rows that this statement read: it is worked out anew.
+                if not write.needs_columns or attempt == _ATTEMPTS_MAX:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(
+        self,
+        caller: Caller,
+        write: Write,
+        name: DatasetName,
+        parameters: Mapping[str, JsonValue],
+        *,
+        key: str,
+        run_id: str,
+    ) -> dict[str, JsonValue]:
+        async with self._metadata.read() as transaction:
+            dataset = await transaction.datasets.find(caller.tenant, name)
+            applied = None
+            if dataset is not None:
+                applied = await transaction.datasets.find_by_idempotency_key(
+                    caller.tenant, dataset.id, key
+                )
+        if applied is not None:
+            return {"written": str(name), "version": applied.version, "rows": applied.rows_written}
+        if dataset is None and (write.needs_columns or write.mode == "append"):
+            raise NotFound(
+                f"There is no dataset {name} to change.",
+                "Create it first: CREATE TABLE … AS SELECT.",
+            )
+        select = await to_thread.run_sync(partial(write.select, dataset.columns if dataset else ()))
+        answer = await self._ask(caller, select, parameters, rows_max=0)
+        if answer.row_count_is_minimum:
+            raise LimitExceeded(
+                f"The statement makes more than {answer.row_count} rows.",
+                "Write fewer at a time, or have SERVICETSUNAMI_QUERY_ROWS_MAX raised.",
+            )
+        if answer.cursor is None and write.mode == "append":
+            version = dataset.version if dataset else None
+            return {"written": str(name), "version": version, "rows": 0}
+        return await self._write(caller, write, name, dataset, answer, key=key, run_id=run_id)
+
+    async def _write(
+        self,
+        caller: Caller,
+        write: Write,
+        name: DatasetName,
+        dataset: Dataset | None,
+        answer: QueryAnswer,
+        *,
+        key: str,
+        run_id: str,
+    ) -> dict[str, JsonValue]:
+        is_checked = dataset is not None and write.needs_columns
+        request = IngestRequest(
+            source=f"job run {run_id}",
+            name=str(name),
+            mode=WriteMode(write.mode),
+            keys=(),
+            format=None,
+            options={"idempotency_key": key},
+            base_version=dataset.version if dataset is not None and is_checked else None,
+            run_id=run_id,
+        )
+        if answer.cursor is None:
+            columns = tuple(Column(name=each.name, type=each.type) for each in answer.columns)
+            from servicetsunami.stores.tables.empty import (  # noqa: PLC0415 - heavy
+                write_empty,
+            )
+
+            path = self._results.reserve(caller.tenant)[1]
+            await to_thread.run_sync(partial(write_empty, path, columns))
+        else:
+            result_id = answer.cursor.partition(":")[0]
+            path = self._results.open(caller.tenant, caller.subject, result_id).path
+        source = LocalSource(path=path, rows=None, options=request.reader_options)
+        done = await self._datasets.ingest(caller, request, _silent, source=source)
+        reads: list[JsonValue] = [table.model_dump() for table in answer.tables]
+        return {
+            "written": done.name,
+            "version": done.version,
+            "rows": done.rows_written,
+            "reads": reads,
+        }
+
+    async def _ask(
+        self, caller: Caller, sql: str, parameters: Mapping[str, JsonValue], *, rows_max: int
+    ) -> QueryAnswer:
+        used = {name: value for name, value in parameters.items() if f":{name}" in sql}
+        question = Question(
+            sql=sql,
+            parameters=used,
+            rows_max=rows_max,
+            timeout_s=None,
+            form="concise",
+            run_on="local",
+        )
+        return await self._queries.ask(caller, question, _silent)
+
+
+async def _silent(_done: float, _total: float | None, _text: str) -> None:
+    """Take progress that nobody asked for."""

@@ -1,0 +1,254 @@
+"""Owns a tenant's jobs: saves, describes, deletes and runs them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import anyio
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.job import Job, JobSettings, Task, TaskKind
+from servicetsunami.domain.job_references import references
+from servicetsunami.domain.job_settings import read_settings
+from servicetsunami.domain.notebook import NotebookName
+from servicetsunami.domain.run import Run, RunState
+from servicetsunami.errors import Conflict, InvalidInput, NotFound
+from servicetsunami.services import job_progress
+from servicetsunami.services.answers import (
+    AssetAnswer,
+    AssetsAnswer,
+    DeletedAsset,
+    DescribedAsset,
+    SyncAnswer,
+)
+from servicetsunami.services.job_answers import JobRunAnswer, SavedJob, described_job
+from servicetsunami.services.job_engine import JobEngine
+from servicetsunami.services.job_records import new_run
+from servicetsunami.services.usage import UsageMeter
+from servicetsunami.stores.metadata import Metadata
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+
+_PAGE_ITEMS: Final = 50
+_RUNS_SHOWN: Final = 10
+_LOOK_EVERY_S: Final = 0.5
+"""Other servers do tasks as well, and tell nobody here."""
+
+
+class Jobs:
+    """Owns what callers see of jobs, and what they have done with them."""
+
+    def __init__(self, *, metadata: Metadata, usage: UsageMeter, engine: JobEngine) -> None:
+        self._metadata = metadata
+        self._usage = usage
+        self.engine = engine
+
+    async def save(self, caller: Caller, given: Mapping[str, Any]) -> SavedJob:
+        """Create a job, or save a new revision of it; the same definition changes nothing.
+
+        Raises InvalidInput that names the task and the field.
+        """
+        with self._usage.measure(caller, "create_job"):
+            settings, now = read_settings(given), datetime.now(UTC)
+            async with self._metadata.begin() as transaction:
+                await _check_names(transaction, caller, settings)
+                before = await transaction.jobs.find(caller.tenant, settings.name)
+                if before is not None and before.settings.source == settings.source:
+                    return SavedJob.of(before, changed=False)
+                job = _job(caller, before, settings, now)
+                if before is None:
+                    await transaction.jobs.add(job)
+                else:
+                    await transaction.jobs.update(job, base_revision=before.revision)
+        self.engine.wake()
+        return SavedJob.of(job, changed=True)
+
+    async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
+        """One page of the caller's jobs, in the order of their names."""
+        async with self._metadata.read() as transaction:
+            found = await transaction.jobs.list(
+                caller.tenant, search=search, after=cursor, limit=_PAGE_ITEMS + 1
+            )
+            total = await transaction.jobs.count(caller.tenant, search=search)
+        shown, more = found[:_PAGE_ITEMS], len(found) > _PAGE_ITEMS
+        return AssetsAnswer(
+            assets=[_line(job) for job in shown],
+            total=total,
+            truncated=more,
+            cursor=shown[-1].name if more else None,
+            catalog=caller.catalog,
+            next=None if shown else "There are no such jobs: call create_job.",
+        )
+
+    async def describe(self, caller: Caller, name: str) -> DescribedAsset:
+        """The definition of a job, when it runs next, and its last runs."""
+        with self._usage.measure(caller, "describe_asset"):
+            async with self._metadata.read() as transaction:
+                job = await transaction.jobs.get(caller.tenant, name)
+                runs = await transaction.runs.list(caller.tenant, job_id=job.id, limit=_RUNS_SHOWN)
+        return DescribedAsset(
+            kind="job",
+            name=job.name,
+            where="here",
+            version=job.revision,
+            job=described_job(job, runs),
+            created_at=job.created_at.isoformat(),
+            updated_at=job.updated_at.isoformat(),
+            sync=_sync(job),
+            next="Call run_job with this name.",
+        )
+
+    async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
+        """Forget a job; its runs go on. Raises InvalidInput unless `confirm` is its name."""
+        if confirm != name:
+            raise InvalidInput(
+                f"Nothing was deleted: `confirm` is not the name {name!r}.",
+                "Ask the user whether it may go, then repeat its name in `confirm`.",
+            )
+        async with self._metadata.begin() as transaction:
+            job = await transaction.jobs.delete(caller.tenant, name, at=datetime.now(UTC))
+        return DeletedAsset(kind="job", name=name, size_bytes=_size(job), sync=_sync(job))
+
+    async def run(
+        self, caller: Caller, name: str, parameters: Mapping[str, str], *, patience_s: float
+    ) -> JobRunAnswer:
+        """Begin a run; as it stands when it has ended, or when the patience has."""
+        with self._usage.measure(caller, "run_job"):
+            async with self._metadata.begin() as transaction:
+                job = await transaction.jobs.get(caller.tenant, name)
+                run = new_run(
+                    job,
+                    subject=caller.subject,
+                    parameters=parameters,
+                    at=datetime.now(UTC),
+                    trigger="manual",
+                )
+                run = await job_progress.add_run(transaction, run, job.settings)
+            self.engine.wake()
+            return await self.wait(caller, run.id, patience_s=patience_s)
+
+    async def repair(self, caller: Caller, run_id: str, *, patience_s: float) -> JobRunAnswer:
+        """Run again what failed in an ended run, and all behind it."""
+        with self._usage.measure(caller, "run_job"):
+            async with self._metadata.begin() as transaction:
+                run = await transaction.runs.get(caller.tenant, run_id)
+                if run.job_id is None or not run.state.is_ended:
+                    raise Conflict(
+                        f"{run_id} cannot be repaired: it is {run.state.value}"
+                        f"{'' if run.job_id else ', and no run of a job'}.",
+                        "Wait for its end with get_run, or stop it with cancel_run.",
+                    )
+                again = await job_progress.repair(transaction, run, at=datetime.now(UTC))
+                if not again:
+                    raise Conflict(
+                        f"Nothing in {run_id} has failed.", "Call run_job for a new run."
+                    )
+            self.engine.wake()
+            return await self.wait(caller, run_id, patience_s=patience_s)
+
+    async def wait(self, caller: Caller, run_id: str, *, patience_s: float) -> JobRunAnswer:
+        """A run as it stands when it has ended, or when the patience has."""
+        with anyio.move_on_after(patience_s):
+            while not (await self._state(caller, run_id)).is_ended:
+                with anyio.move_on_after(_LOOK_EVERY_S):
+                    await self.engine.changed.wait()
+        return await self.answer(caller, run_id)
+
+    async def answer(self, caller: Caller, run_id: str) -> JobRunAnswer:
+        """A run as it stands."""
+        async with self._metadata.read() as transaction:
+            run = await transaction.runs.get(caller.tenant, run_id)
+            tasks = await transaction.run_tasks.history(caller.tenant, run_id)
+        return JobRunAnswer.of(run, tasks)
+
+    async def cancel(self, run: Run) -> list[str]:
+        """Stop a run and all that it has begun; the runs that stop."""
+        async with self._metadata.begin() as transaction:
+            stopped = await job_progress.cancel(transaction, run, at=datetime.now(UTC))
+        self.engine.wake()
+        return stopped
+
+    async def _state(self, caller: Caller, run_id: str) -> RunState:
+        async with self._metadata.read() as transaction:
+            return await transaction.runs.state(caller.tenant, run_id)
+
+
+async def _check_names(transaction: "Transaction", caller: Caller, settings: JobSettings) -> None:
+    """Refuse tasks whose notebook or job is not there; raises InvalidInput."""
+    for task in settings.tasks:
+        for field, name in _names(task.inner or task):
+            if any(references(name)):
+                continue
+            try:
+                if field == "job_name":
+                    if name != settings.name:
+                        await transaction.jobs.get(caller.tenant, name)
+                else:
+                    await transaction.notebooks.get(caller.tenant, NotebookName.parse(name))
+            except NotFound as error:
+                raise InvalidInput(
+                    f"Task {task.key!r}: {field}: {error.what}", error.next_step
+                ) from error
+
+
+def _names(task: Task) -> list[tuple[str, str]]:
+    """The notebooks and jobs that a task needs, with the field that names each."""
+    if task.kind is TaskKind.NOTEBOOK:
+        return [("notebook_path", str(task.work["notebook_path"]))]
+    if task.kind is TaskKind.RUN_JOB:
+        return [("job_name", str(task.work["job_name"]))]
+    if task.kind is TaskKind.PYTHON and "python_file" in task.work:
+        return [("python_file", str(task.work["python_file"]))]
+    file = task.work.get("file") if task.kind is TaskKind.SQL else None
+    if file is None:
+        return []
+    return [("file.path", str(file.get("path", "") if isinstance(file, Mapping) else file))]
+
+
+def _job(caller: Caller, before: Job | None, settings: JobSettings, now: datetime) -> Job:
+    schedule = settings.schedule
+    due = None if schedule is None else schedule.next_after(now)
+    if before is None:
+        return Job(
+            id=uuid4().hex,
+            tenant=caller.tenant,
+            name=settings.name,
+            settings=settings,
+            revision=1,
+            created_at=now,
+            updated_at=now,
+            next_fire_at=due,
+        )
+    if before.settings.schedule == schedule:
+        due = before.next_fire_at
+    return replace(
+        before,
+        settings=settings,
+        revision=before.revision + 1,
+        updated_at=now,
+        next_fire_at=due,
+    )
+
+
+def _line(job: Job) -> AssetAnswer:
+    return AssetAnswer(
+        kind="job",
+        name=job.name,
+        size_bytes=_size(job),
+        version=job.revision,
+        updated_at=job.updated_at.isoformat(),
+        sync=job.sync_state.value,
+        tasks=len(job.settings.tasks),
+        next_fire_at=job.next_fire_at.isoformat() if job.next_fire_at else None,
+    )
+
+
+def _size(job: Job) -> int:
+    return len(str(job.settings.source))
+
+
+def _sync(job: Job) -> SyncAnswer:
+    return SyncAnswer(state=job.sync_state.value)

@@ -1,0 +1,171 @@
+"""Jobs and when they are due, seen one tenant at a time but for their schedules."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.domain.dataset import SyncState
+from servicetsunami.domain.job import Job
+from servicetsunami.domain.job_settings import read_settings
+from servicetsunami.domain.run import RunState
+from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.schema import JOBS, RUNS
+from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.tenants import Tenants
+
+
+class Jobs:
+    """The jobs of all tenants."""
+
+    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+        self._connection = connection
+        self._tenants = tenants
+
+    async def add(self, job: Job) -> None:
+        """Remember a new job; raises Conflict when the tenant has one of that name."""
+        await self._tenants.ensure(job.tenant, at=job.created_at)
+        values = {
+            "id": job.id,
+            "tenant": job.tenant,
+            "sync_state": job.sync_state.value,
+            "metadata_": dict(job.metadata),
+            "created_at": job.created_at,
+            **_changing(job),
+        }
+        try:
+            await self._connection.execute(insert(JOBS).values(values))
+        except IntegrityError as error:
+            raise Conflict(f"A job named {job.name} was saved just now.", "Call again.") from error
+
+    async def update(self, job: Job, *, base_revision: int) -> None:
+        """Save a new definition; raises Conflict when it was changed or deleted meanwhile."""
+        statement = (
+            update(JOBS)
+            .where(
+                owned_by(job.tenant, JOBS), JOBS.c.id == job.id, JOBS.c.revision == base_revision
+            )
+            .values(_changing(job))
+        )
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise Conflict(
+                f"The job {job.name} was changed or deleted meanwhile.",
+                "Nothing was saved: call describe_asset, then save again.",
+            )
+
+    async def find(self, tenant: str, name: str) -> Job | None:
+        """The job of that name, or None."""
+        statement = select(JOBS).where(owned_by(tenant, JOBS), JOBS.c.name == name)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_job(row)
+
+    async def find_by_id(self, tenant: str, job_id: str) -> Job | None:
+        """The job with that id, or None."""
+        statement = select(JOBS).where(owned_by(tenant, JOBS), JOBS.c.id == job_id)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_job(row)
+
+    async def get(self, tenant: str, name: str) -> Job:
+        """The job of that name; raises NotFound with the nearest names."""
+        found = await self.find(tenant, name)
+        if found is None:
+            raise NotFound.job(name, await self.names(tenant))
+        return found
+
+    async def names(self, tenant: str) -> tuple[str, ...]:
+        """The names of all jobs, in order."""
+        statement = select(JOBS.c.name).where(owned_by(tenant, JOBS)).order_by(JOBS.c.name)
+        return tuple(str(name) for name in await self._connection.scalars(statement))
+
+    async def list(
+        self, tenant: str, *, search: str | None, after: str | None, limit: int
+    ) -> tuple[Job, ...]:
+        """Jobs in the order of their names, from behind `after`."""
+        statement = select(JOBS).where(owned_by(tenant, JOBS))
+        if search:
+            statement = statement.where(JOBS.c.name.icontains(search, autoescape=True))
+        if after is not None:
+            statement = statement.where(JOBS.c.name > after)
+        statement = statement.order_by(JOBS.c.name).limit(limit)
+        return tuple(_to_job(row) for row in await self._connection.execute(statement))
+
+    async def count(self, tenant: str, *, search: str | None = None) -> int:
+        """How many `list` would show without its limit."""
+        statement = select(func.count()).select_from(JOBS).where(owned_by(tenant, JOBS))
+        if search:
+            statement = statement.where(JOBS.c.name.icontains(search, autoescape=True))
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def delete(self, tenant: str, name: str, *, at: datetime) -> Job:
+        """Forget the job and free its name; raises NotFound."""
+        job = await self.get(tenant, name)
+        statement = (
+            update(JOBS)
+            .where(owned_by(tenant, JOBS), JOBS.c.id == job.id)
+            .values(deleted_at=at, next_fire_at=None)
+        )
+        await self._connection.execute(statement)
+        return job
+
+    async def has_work(self) -> bool:
+        """Whether any tenant has a schedule, or a run of a job that goes on here."""
+        scheduled = select(JOBS.c.id).where(JOBS.c.next_fire_at.is_not(None)).limit(1)
+        if (await self._connection.execute(scheduled)).first() is not None:
+            return True
+        going = select(RUNS.c.id).where(
+            RUNS.c.job_id.is_not(None), RUNS.c.state == RunState.RUNNING.value
+        )
+        return (await self._connection.execute(going.limit(1))).first() is not None
+
+    async def due(self, *, at: datetime, limit: int) -> tuple[Job, ...]:
+        """Jobs of all tenants whose fire time has come, the earliest first."""
+        statement = (
+            select(JOBS)
+            .where(JOBS.c.deleted_at.is_(None), JOBS.c.next_fire_at <= at)
+            .order_by(JOBS.c.next_fire_at)
+            .limit(limit)
+        )
+        return tuple(_to_job(row) for row in await self._connection.execute(statement))
+
+    async def fired(self, job: Job, *, next_fire_at: datetime | None) -> bool:
+        """Go on to the next fire time; False when another server has fired this one."""
+        statement = (
+            update(JOBS)
+            .where(
+                JOBS.c.id == job.id,
+                JOBS.c.next_fire_at == job.next_fire_at,
+                JOBS.c.deleted_at.is_(None),
+            )
+            .values(next_fire_at=next_fire_at)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _changing(job: Job) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "definition": dict(job.settings.source),
+        "revision": job.revision,
+        "next_fire_at": job.next_fire_at,
+        "updated_at": job.updated_at,
+    }
+
+
+def _to_job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        tenant=row.tenant,
+        name=row.name,
+        settings=read_settings(row.definition),
+        revision=row.revision,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        next_fire_at=row.next_fire_at,
+        sync_state=SyncState(row.sync_state),
+        synced_revision=row.synced_revision,
+        synced_at=row.synced_at,
+        sync_error=row.sync_error,
+        metadata=row.metadata_,
+    )
