@@ -8,6 +8,7 @@ from servicetsunami.domain.dataset import WriteMode
 from servicetsunami.engines.sql.engine import Admitted, AdmittedTable
 from servicetsunami.services.catalog import Catalog, TableAsked, TableFound
 from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.progress import silent
 from servicetsunami.services.routing import Router
 from servicetsunami.stores.tables.snapshot import TableReader
 
@@ -32,7 +33,7 @@ class Overtaken(Catalog):
                 format=None,
                 options={},
             )
-            await self._app.services.datasets.ingest(caller, request, _silent)
+            await self._app.services.datasets.ingest(caller, request, silent)
         return found
 
 
@@ -51,7 +52,3 @@ async def test_a_table_that_is_made_while_it_is_looked_for_is_read_here(app: App
         "local",
         ["default.late"],
     )
-
-
-async def _silent(_done: float, _total: float | None, _text: str) -> None:
-    """Take progress that nobody asked for."""

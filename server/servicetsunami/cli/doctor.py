@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from servicetsunami.cli.clients import CLIENTS, Client, Machine
 from servicetsunami.cli.config_files import read_entry
 from servicetsunami.errors import ConfigurationError, ServerError
+from servicetsunami.services.progress import silent
 from servicetsunami.settings import Settings
 
 _DISTRIBUTION = "servicetsunami"
@@ -170,7 +171,7 @@ async def check_sql(settings: Settings) -> Check:
     )
     try:
         async with open_app(settings) as app:
-            answer = await app.services.queries.ask(app.caller(), question, _silently)
+            answer = await app.services.queries.ask(app.caller(), question, silent)
     except ConfigurationError as error:
         # Its own advice is to run this command.
         return Check(name="SQL worker", level=Level.FAIL, detail=error.what, fix=_REINSTALL)
@@ -227,10 +228,6 @@ async def check_databricks(settings: Settings) -> Check:
         return Check(name=name, level=Level.WARN, detail=health.error, fix=health.next_step)
     detail = f"{workspace.host} as {health.user}, warehouse {health.warehouse_state}"
     return Check(name=name, level=Level.OK, detail=detail)
-
-
-async def _silently(done: float, total: float | None, message: str) -> None:
-    """Progress that nobody watches."""
 
 
 def _failed(name: str, error: ServerError) -> Check:

@@ -8,6 +8,7 @@ import anyio
 
 from servicetsunami.app import App, open_app
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.services.progress import silent
 from servicetsunami.services.sync_answers import ManagedSync, SyncStatusAnswer
 from servicetsunami.settings import Settings
 from servicetsunami.sync.worker import SyncWorker
@@ -34,7 +35,7 @@ async def manage(
 ) -> ManagedSync:
     """What `manage_sync` does for a model, for a person."""
     async with open_app(settings) as app:
-        return await app.services.sync.manage(app.caller(), action, name, _silently)
+        return await app.services.sync.manage(app.caller(), action, name, silent)
 
 
 async def run(settings: Settings, once: bool) -> Sent:
@@ -79,7 +80,3 @@ async def _told(app: App, sent: int, worker: SyncWorker) -> Sent:
     if worker.unavailable_reason:
         text += f"; {worker.unavailable_reason}"
     return Sent(text=text, is_complete=not depth.items and not depth.parked)
-
-
-async def _silently(done: float, total: float | None, message: str) -> None:
-    """Progress that nobody watches."""

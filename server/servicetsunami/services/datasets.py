@@ -34,7 +34,7 @@ from servicetsunami.services.describing import (
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.paths import AllowedRoots
-from servicetsunami.services.progress import Progress, Report
+from servicetsunami.services.progress import Progress, Report, silent
 from servicetsunami.services.promises import promise
 from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries, Question
@@ -250,7 +250,7 @@ class Datasets:
             timeout_s=None,
             form="concise",
         )
-        answer = await self._queries.ask(caller, question, _silent)
+        answer = await self._queries.ask(caller, question, silent)
         return [list(row) for row in answer.rows]
 
     async def _remove_files(self, dataset: Dataset) -> None:
@@ -276,7 +276,3 @@ async def _promise_removal(transaction: "Transaction", dataset: Dataset, *, at: 
     if dataset.sync_state is SyncState.OFF:
         return
     await promise(transaction, dataset, Change.DELETE, {"version": dataset.version}, at=at)
-
-
-async def _silent(_done: float, _total: float | None, _text: str) -> None:
-    """Take progress that nobody asked for."""

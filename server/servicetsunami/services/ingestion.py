@@ -91,7 +91,8 @@ class IngestRequest:
             existing is None or existing.version != self.base_version
         ):
             raise Conflict(
-                f"{name} was changed by others meanwhile.", "Nothing was written: call again."
+                f"{name} was changed by others since it was read.",
+                "Nothing was written: read it again, and run this again.",
             )
         if self.mode is WriteMode.CREATE and existing is not None:
             raise Conflict(

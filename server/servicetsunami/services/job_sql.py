@@ -14,6 +14,7 @@ from servicetsunami.errors import Conflict, LimitExceeded, NotFound
 from servicetsunami.services.answers import QueryAnswer
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.progress import silent
 from servicetsunami.services.queries import Queries, Question
 from servicetsunami.services.sources import LocalSource
 from servicetsunami.stores.metadata import Metadata
@@ -136,18 +137,16 @@ class JobSql:
             run_id=run_id,
         )
         if answer.cursor is None:
-            columns = tuple(Column(name=each.name, type=each.type) for each in answer.columns)
-            from servicetsunami.stores.tables.empty import (  # noqa: PLC0415 - heavy
-                write_empty,
-            )
+            from servicetsunami.stores.tables.empty import write_empty  # noqa: PLC0415 - heavy
 
+            columns = tuple(Column(name=each.name, type=each.type) for each in answer.columns)
             path = self._results.reserve(caller.tenant)[1]
             await to_thread.run_sync(partial(write_empty, path, columns))
         else:
             result_id = answer.cursor.partition(":")[0]
             path = self._results.open(caller.tenant, caller.subject, result_id).path
         source = LocalSource(path=path, rows=None, options=request.reader_options)
-        done = await self._datasets.ingest(caller, request, _silent, source=source)
+        done = await self._datasets.ingest(caller, request, silent, source=source)
         reads: list[JsonValue] = [table.model_dump() for table in answer.tables]
         return {
             "written": done.name,
@@ -168,8 +167,4 @@ class JobSql:
             form="concise",
             run_on="local",
         )
-        return await self._queries.ask(caller, question, _silent)
-
-
-async def _silent(_done: float, _total: float | None, _text: str) -> None:
-    """Take progress that nobody asked for."""
+        return await self._queries.ask(caller, question, silent)

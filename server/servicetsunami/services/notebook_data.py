@@ -6,10 +6,11 @@ from typing import Any, Final
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import WriteMode
 from servicetsunami.engines.kernels.bridge import Asked, Told
-from servicetsunami.errors import Conflict, InvalidInput
+from servicetsunami.errors import InvalidInput
 from servicetsunami.services.answers import QueryAnswer
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
+from servicetsunami.services.progress import silent
 from servicetsunami.services.queries import Queries, Question
 from servicetsunami.services.sources import LocalSource
 from servicetsunami.stores.metadata import Metadata
@@ -53,7 +54,7 @@ class NotebookData:
         self, caller: Caller, sql: str, parameters: Mapping[str, Any], *, rows_max: int
     ) -> QueryAnswer:
         return await self._queries.ask(
-            caller, _question(sql, parameters, rows_max=rows_max), _silent
+            caller, _question(sql, parameters, rows_max=rows_max), silent
         )
 
     async def tables(self, caller: Caller) -> Told:
@@ -86,25 +87,11 @@ class NotebookData:
             keys=tuple(map(str, asked.arguments["keys"])),
             format="parquet",
             options={},
+            base_version=asked.arguments.get("base_version"),
         )
-        await self._check_base(caller, request, asked.arguments.get("base_version"))
         source = LocalSource(path=asked.content, rows=None, options=request.reader_options)
-        done = await self._datasets.ingest(caller, request, _silent, source=source)
+        done = await self._datasets.ingest(caller, request, silent, source=source)
         return Told(value={"name": done.name, "version": done.version, "row_count": done.row_count})
-
-    async def _check_base(
-        self, caller: Caller, request: IngestRequest, base_version: object
-    ) -> None:
-        if base_version is None:
-            return
-        name = request.target(caller.catalog)
-        async with self._metadata.read() as transaction:
-            dataset = await transaction.datasets.find(caller.tenant, name)
-        if dataset is None or dataset.version != base_version:
-            raise Conflict(
-                f"{name} was changed by others since this run began to use Spark.",
-                "What this cell wrote was not stored: run the notebook again.",
-            )
 
 
 def _question(sql: str, parameters: Mapping[str, Any], *, rows_max: int) -> Question:
@@ -119,7 +106,3 @@ def _mode(text: object) -> WriteMode:
     except ValueError as error:
         known = ", ".join(mode.value for mode in WriteMode)
         raise InvalidInput(f"There is no mode {text!r}.", f"Use one of {known}.") from error
-
-
-async def _silent(_done: float, _total: float | None, _text: str) -> None:
-    """Take progress that nobody asked for."""

@@ -7,6 +7,11 @@ from typing import Any, TypeAlias
 Report: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
 """Tells the caller: how much is done, of how much if that is known, and a few words."""
 
+
+async def silent(_done: float, _total: float | None, _text: str) -> None:
+    """Take progress that nobody asked for."""
+
+
 QUIET_S = 2.0
 EVERY_S = 1.0
 

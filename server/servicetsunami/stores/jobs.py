@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -83,9 +83,7 @@ class Jobs:
         self, tenant: str, *, search: str | None, after: str | None, limit: int
     ) -> tuple[Job, ...]:
         """Jobs in the order of their names, from behind `after`."""
-        statement = select(JOBS).where(owned_by(tenant, JOBS))
-        if search:
-            statement = statement.where(JOBS.c.name.icontains(search, autoescape=True))
+        statement = _matching(select(JOBS), tenant, search)
         if after is not None:
             statement = statement.where(JOBS.c.name > after)
         statement = statement.order_by(JOBS.c.name).limit(limit)
@@ -93,9 +91,7 @@ class Jobs:
 
     async def count(self, tenant: str, *, search: str | None = None) -> int:
         """How many `list` would show without its limit."""
-        statement = select(func.count()).select_from(JOBS).where(owned_by(tenant, JOBS))
-        if search:
-            statement = statement.where(JOBS.c.name.icontains(search, autoescape=True))
+        statement = _matching(select(func.count()).select_from(JOBS), tenant, search)
         return (await self._connection.execute(statement)).scalar_one()
 
     async def delete(self, tenant: str, name: str, *, at: datetime) -> Job:
@@ -141,6 +137,13 @@ class Jobs:
             .values(next_fire_at=next_fire_at)
         )
         return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _matching(statement: Select[Any], tenant: str, search: str | None) -> Select[Any]:
+    statement = statement.where(owned_by(tenant, JOBS))
+    if search:
+        statement = statement.where(JOBS.c.name.icontains(search, autoescape=True))
+    return statement
 
 
 def _changing(job: Job) -> dict[str, Any]:

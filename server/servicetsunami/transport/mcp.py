@@ -34,6 +34,7 @@ from servicetsunami import __version__
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.errors import ServerError
+from servicetsunami.services.progress import silent
 from servicetsunami.tools import assets, datasets, jobs, notebooks, queries, runs, sync, usage
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.run_tasks import RunTasks
@@ -240,7 +241,7 @@ class LakeServer(MCPServer[Any]):
         return (await self.services.notebooks.load(self.caller(), parsed))[1].content
 
     async def _run_resource(self, run_id: str) -> str:
-        found = await self.services.runs.get(self.caller(), run_id, _silent, wait=False)
+        found = await self.services.runs.get(self.caller(), run_id, silent, wait=False)
         return found.model_dump_json(indent=2)
 
     async def _cell_resource(self, run_id: str, cell: int) -> str:
@@ -262,10 +263,6 @@ class LakeServer(MCPServer[Any]):
             self.caller(), part=argument.name, prefix=argument.value, schema=known.get("schema")
         )
         return Completion(values=found[:100], total=len(found), has_more=len(found) > 100)
-
-
-async def _silent(_done: float, _total: float | None, _text: str) -> None:
-    """Take progress that nobody asked for."""
 
 
 def _root_cause(error: BaseException) -> BaseException:
