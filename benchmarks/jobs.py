@@ -59,7 +59,7 @@ async def _run_s(data_dir: Path, count: int) -> float:
         caller = app.caller()
         await jobs.save(caller, {"name": "wide", "tasks": tasks})
         started = time.monotonic()
-        run = await jobs.run(caller, "wide", {}, patience_s=300)
+        run = await jobs.run(caller, "wide", {}, run_on="local", patience_s=300)
         assert run.state == "SUCCESS", run.error
         return time.monotonic() - started
 

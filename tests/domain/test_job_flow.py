@@ -48,6 +48,28 @@ def test_run_if(run_if: str, states: tuple[S, S], expected: S | None) -> None:
     assert next_state(joined(run_if).task("c"), seen) is expected
 
 
+@pytest.mark.parametrize(
+    ("run_if", "other", "state"),
+    [
+        ("ALL_SUCCESS", GOOD, S.DISABLED),
+        ("ALL_SUCCESS", BAD, S.DISABLED),
+        ("AT_LEAST_ONE_SUCCESS", GOOD, S.PENDING),
+        ("AT_LEAST_ONE_SUCCESS", BAD, S.UPSTREAM_FAILED),
+        ("AT_LEAST_ONE_SUCCESS", S.DISABLED, S.DISABLED),
+        ("NONE_FAILED", GOOD, S.PENDING),
+        ("NONE_FAILED", S.DISABLED, S.DISABLED),
+        ("ALL_DONE", S.DISABLED, S.PENDING),
+        ("AT_LEAST_ONE_FAILED", BAD, S.PENDING),
+        ("AT_LEAST_ONE_FAILED", GOOD, S.EXCLUDED),
+        ("AT_LEAST_ONE_FAILED", S.DISABLED, S.DISABLED),
+        ("ALL_FAILED", BAD, S.DISABLED),
+    ],
+)
+def test_what_a_disabled_task_keeps_off(run_if: str, other: S, state: S) -> None:
+    task = joined(run_if).task("c")
+    assert next_state(task, {"a": Seen(S.DISABLED), "b": Seen(other)}) is state
+
+
 def test_a_disabled_task_never_runs() -> None:
     task = joined("ALL_SUCCESS", disabled=True).task("c")
     assert next_state(task, {"a": Seen(GOOD), "b": Seen(GOOD)}) is S.DISABLED

@@ -62,6 +62,10 @@ def test_the_simple_shape_of_earlier_clients_becomes_the_same() -> None:
     ]
 
 
+def taking(value: str) -> dict[str, Any]:
+    return {"sql_task": {"statement": "SELECT :x", "parameters": {"x": value}}}
+
+
 def loop(**more: Any) -> dict[str, Any]:
     return {"for_each_task": {"inputs": "[1]", "task": {"task_key": "i", **SQL}, **more}}
 
@@ -105,10 +109,13 @@ def loop(**more: Any) -> dict[str, Any]:
             {**one(**SQL), "schedule": {**DAILY, "pause_status": "X"}},
             ("pause_status",),
         ),
-        (one(sql_task={"statement": "SELECT {{job.parameters.x}}"}), ("'a'", "declares", "none")),
-        (one(sql_task={"statement": "SELECT {{tasks.b.values.x}}"}), ("'a'", "end before it")),
-        (one(sql_task={"statement": "SELECT {{input}}"}), ("'a'", "for_each_task only")),
-        (one(sql_task={"statement": "SELECT {{job.owner}}"}), ("'a'", "refers to nothing")),
+        (one(**taking("{{job.parameters.x}}")), ("'a'", "declares", "none")),
+        (one(**taking("{{tasks.b.values.x}}")), ("'a'", "end before it")),
+        (one(**taking("{{input}}")), ("'a'", "for_each_task only")),
+        (one(**taking("{{job.owner}}")), ("'a'", "refers to nothing")),
+        (one(sql_task={"statement": "SELECT {{job.id}}"}), ("'a'", "statement", "`parameters`")),
+        (one(spark_python_task={"code": "{{job.id}}"}), ("'a'", "code", "sys.argv")),
+        ({**one(**SQL), "run_on": "mars"}, ("run_on", "local, databricks")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(given: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -127,14 +134,14 @@ def test_two_tasks_of_one_key_and_an_outcome_of_no_condition_are_refused() -> No
 
 
 def test_references_to_what_a_task_behind_sets_are_refused_also_through_others() -> None:
-    def tasks(text: str) -> dict[str, Any]:
-        last = {"task_key": "c", "depends_on": ["b"], "sql_task": {"statement": text}}
+    def tasks(value: str) -> dict[str, Any]:
+        last = {"task_key": "c", "depends_on": ["b"], **taking(value)}
         middle = {"task_key": "b", "depends_on": ["a"], **SQL}
         return {"name": "j", "tasks": [{"task_key": "a", **SQL}, middle, last]}
 
-    read_settings(tasks("SELECT {{tasks.a.output.row_count}}"))
+    read_settings(tasks("{{tasks.a.output.row_count}}"))
     with pytest.raises(InvalidInput, match="refers to nothing"):
-        read_settings(tasks("SELECT {{tasks.a.owner}}"))
+        read_settings(tasks("{{tasks.a.owner}}"))
 
 
 def test_references_are_filled_in_everywhere() -> None:

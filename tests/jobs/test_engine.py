@@ -113,7 +113,10 @@ async def test_a_late_server_changes_nothing(database_url: str) -> None:
 
 async def test_a_loop_runs_each_input_with_so_many_at_once(database_url: str) -> None:
     async with house(database_url) as home:
-        each = {"task_key": "each", "spark_python_task": {"code": "{{input}}"}}
+        each = {
+            "task_key": "each",
+            "spark_python_task": {"code": "pass", "parameters": ["{{input}}"]},
+        }
         loop = {"inputs": [1, 2, 3, 4, 5], "concurrency": 2, "task": each}
         home.work.plans["loop[3]"] = [S.FAILED]
         job = await home.job({"task_key": "loop", "for_each_task": loop})
@@ -133,7 +136,10 @@ async def test_a_loop_runs_each_input_with_so_many_at_once(database_url: str) ->
 
 async def test_an_empty_loop_succeeds(database_url: str) -> None:
     async with house(database_url) as home:
-        each = {"task_key": "each", "spark_python_task": {"code": "{{input}}"}}
+        each = {
+            "task_key": "each",
+            "spark_python_task": {"code": "pass", "parameters": ["{{input}}"]},
+        }
         loop = {"task_key": "loop", "for_each_task": {"inputs": "[]", "task": each}}
         run = await home.run(await home.job(loop))
         assert (await home.until_ended(run, home.engine())).state is S.SUCCESS

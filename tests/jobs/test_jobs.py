@@ -44,7 +44,10 @@ async def test_a_job_of_all_kinds_does_its_work(client: Client) -> None:
     await call(client, "create_job", name="inner", tasks=[sql("x", "SELECT 1")])
     insert = {
         "task_key": "insert",
-        "sql_task": {"statement": "INSERT INTO t SELECT {{input}}, 'l'"},
+        "sql_task": {
+            "statement": "INSERT INTO t SELECT CAST(:each AS INT), 'l'",
+            "parameters": {"each": "{{input}}"},
+        },
     }
     loop = {"inputs": "{{tasks.nb.values.list}}", "concurrency": 2, "task": insert}
     condition = {"op": "GREATER_THAN", "left": "{{tasks.count.output.row_count}}", "right": "3"}

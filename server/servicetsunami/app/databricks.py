@@ -31,6 +31,7 @@ def sync_worker(
     places = Places(catalog_of=partial(catalog_of, settings), volume=settings.databricks_volume)
     if not settings.databricks_enabled:
         return None, places
+    from servicetsunami.sync.jobs import JobCourier  # noqa: PLC0415
     from servicetsunami.sync.notebooks import NotebookCourier  # noqa: PLC0415 - only with one
     from servicetsunami.sync.tables import TableCourier  # noqa: PLC0415
     from servicetsunami.sync.worker import Pace, SyncWorker  # noqa: PLC0415
@@ -47,6 +48,9 @@ def sync_worker(
         couriers={
             AssetKind.DATASET: courier,
             AssetKind.NOTEBOOK: NotebookCourier(metadata=metadata, connection=connection),
+            AssetKind.JOB: JobCourier(
+                metadata=metadata, connection=connection, catalog_of=partial(catalog_of, settings)
+            ),
         },
         owner=process_name(),
         tenants=settings.databricks_enabled_tenants or None,

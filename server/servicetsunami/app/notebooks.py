@@ -23,6 +23,7 @@ from servicetsunami.services.notebook_data import NotebookData
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.queries import Queries
+from servicetsunami.services.remote_jobs import RemoteJobs
 from servicetsunami.services.remote_runs import RemoteRuns
 from servicetsunami.services.run_plans import RunPlans
 from servicetsunami.services.run_records import RunRecords
@@ -75,6 +76,7 @@ def runs(
     tasks: TaskGroup,
     connection: Connection,
     caller_of: Callable[[str, str], Caller],
+    wake: Callable[[], None],
 ) -> tuple[Runs, Jobs]:
     """The services for runs and jobs, with what they stand on."""
     plans = RunPlans(notebooks)
@@ -96,7 +98,8 @@ def runs(
     )
     work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=sql)
     engine = _engine(settings, metadata, work, tasks, caller_of)
-    jobs = Jobs(metadata=metadata, usage=usage, engine=engine)
+    remote_jobs = RemoteJobs(metadata=metadata, records=records, connection=connection, tasks=tasks)
+    jobs = Jobs(metadata=metadata, usage=usage, engine=engine, there=remote_jobs, on_change=wake)
     service = Runs(
         metadata=metadata,
         plans=plans,

@@ -20,6 +20,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingesting import Ingesting
+from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -206,12 +207,13 @@ def _services(
         wake=wake,
     )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
-    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets))
+    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake))
     return Services(
         datasets=datasets,
         queries=queries,
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
+        job_sync=JobSync(metadata=metadata, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
@@ -246,8 +248,13 @@ def _datasets(
     )
 
 
-def _runs(
-    settings: Settings, parts: _Parts, notebooks: Notebooks, queries: Queries, datasets: Datasets
+def _runs(  # noqa: PLR0917 - what the services for runs stand on
+    settings: Settings,
+    parts: _Parts,
+    notebooks: Notebooks,
+    queries: Queries,
+    datasets: Datasets,
+    wake: Callable[[], None],
 ) -> "tuple[Runs, Jobs]":
     """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
@@ -268,6 +275,7 @@ def _runs(
         tasks=parts.tasks,
         connection=parts.connection,
         caller_of=partial(caller_of, settings),
+        wake=wake,
     )
 
 

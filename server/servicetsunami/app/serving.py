@@ -51,6 +51,7 @@ def _start_background(app: App, tasks: TaskGroup) -> None:
         tasks.start_soon(app.services.remote_catalog.keep_fresh, app.caller())
         tasks.start_soon(app.services.notebook_sync.keep_fresh, app.caller())
         tasks.start_soon(app.services.runs.there.keep_adopting, app.caller())
+        tasks.start_soon(app.services.jobs.there.keep_fresh, app.caller())
 
 
 async def _begin_jobs_when_needed(app: App) -> None:

@@ -1,10 +1,11 @@
 """A job: a DAG of tasks in the shape of Databricks' JobSettings (Jobs API 2.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from servicetsunami.domain.cron import Cron
@@ -91,7 +92,10 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings:
-    """What a job does. `source` is the JSON that it was read from, in JobSettings' own shape."""
+    """What a job does. `source` is the JSON that it was read from, in JobSettings' own shape.
+
+    `run_on` is where its schedule runs it, and a call that does not say where: local or databricks.
+    """
 
     name: str
     tasks: tuple[Task, ...]
@@ -101,6 +105,7 @@ class JobSettings:
     is_queued: bool
     timeout_s: float
     source: Mapping[str, object]
+    run_on: str = "local"
 
     def task(self, key: str) -> Task:
         """The task of that key; of an iteration `loop[3]`, what is repeated."""
@@ -134,8 +139,37 @@ class JobSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobThere:
+    """A job's number on Databricks, and the hash of its definition there as we last wrote it.
+
+    The hash is None until the definition has been written once.
+    """
+
+    job_id: int
+    fingerprint: str | None = None
+
+    KEY: ClassVar[str] = "there"
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, object]) -> "Self | None":
+        """Read what `as_metadata` wrote; None for a job that was never there."""
+        found = metadata.get(cls.KEY)
+        if not isinstance(found, Mapping):
+            return None
+        fingerprint = found.get("fingerprint")
+        return cls(
+            job_id=int(str(found["job_id"])),
+            fingerprint=None if fingerprint is None else str(fingerprint),
+        )
+
+    def as_metadata(self) -> dict[str, object]:
+        """What a job's metadata keep of it."""
+        return {self.KEY: {"job_id": self.job_id, "fingerprint": self.fingerprint}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What the metadata remembers of a job. `remote_id` is its number on Databricks."""
+    """What the metadata remembers of a job; `there` is what is known of it on Databricks."""
 
     id: str
     tenant: str
@@ -145,8 +179,8 @@ class Job:
     created_at: datetime
     updated_at: datetime
     next_fire_at: datetime | None = None
-    sync_state: SyncState = SyncState.OFF
+    sync_state: SyncState = SyncState.WAITING
     synced_revision: int | None = None
     synced_at: datetime | None = None
     sync_error: str | None = None
-    metadata: Mapping[str, object] = field(default_factory=dict)
+    there: JobThere | None = None

@@ -54,11 +54,26 @@ def next_state(task: Task, seen: Mapping[str, Seen]) -> RunState | None:
     kinds = [_kind(seen[each.key], each.outcome) for each in task.depends_on]
     if not kinds or _is_met(task.run_if, kinds):
         return RunState.PENDING
+    return RunState.DISABLED if _is_kept_off(task, seen) else _left_out(task, kinds)
+
+
+def _left_out(task: Task, kinds: Sequence[_Kind]) -> RunState:
+    """How a task ends that does not run, for what has become of those before it."""
     if task.run_if in {RunIf.AT_LEAST_ONE_FAILED, RunIf.ALL_FAILED}:
         return RunState.EXCLUDED
     if _Kind.BAD in kinds:
         return RunState.UPSTREAM_FAILED
     return RunState.UPSTREAM_CANCELED if _Kind.CANCELED in kinds else RunState.EXCLUDED
+
+
+def _is_kept_off(task: Task, seen: Mapping[str, Seen]) -> bool:
+    """Whether disabled tasks before it suffice to keep it from ever running.
+
+    As Databricks documents it on the page "Disabled tasks in Lakeflow Jobs".
+    """
+    off = [seen[each.key].state is RunState.DISABLED for each in task.depends_on]
+    needs_all = task.run_if in {RunIf.ALL_SUCCESS, RunIf.ALL_FAILED}
+    return any(off) if needs_all else all(off)
 
 
 def _kind(seen: Seen, outcome: str | None) -> _Kind:

@@ -58,7 +58,9 @@ _JOB_FIELDS: Final = {
     "name", "description", "tasks", "schedule", "parameters", "environments", "job_clusters",
     "max_concurrent_runs", "queue", "timeout_seconds", "tags", "email_notifications", "run_as",
     "webhook_notifications", "notification_settings", "performance_target", "format", "edit_mode",
+    "run_on",
 }  # fmt: skip
+PLACES: Final = ("local", "databricks")
 OPERATORS: Final = frozenset(
     {"EQUAL_TO", "NOT_EQUAL", "GREATER_THAN", "GREATER_THAN_OR_EQUAL"}
     | {"LESS_THAN", "LESS_THAN_OR_EQUAL"}
@@ -103,7 +105,17 @@ def read_settings(given: Mapping[str, Any]) -> JobSettings:
         is_queued=bool(mapping(source.get("queue") or {}, "The job", "queue").get("enabled")),
         timeout_s=whole(source, "timeout_seconds", "The job", default=0, bounds=(0, 10**9)),
         source=source,
+        run_on=_place(source.get("run_on")),
     )
+
+
+def _place(given: object) -> str:
+    """Where the schedule runs the job."""
+    if given not in {None, *PLACES}:
+        raise InvalidInput(
+            f"The job: run_on cannot be {given!r}.", f"Use one of {', '.join(PLACES)}."
+        )
+    return str(given or PLACES[0])
 
 
 def _parameters(given: object) -> dict[str, str]:
@@ -223,6 +235,7 @@ def _check_sql(work: Mapping[str, Any], where: str) -> None:
             f"{where}: sql_task needs `statement` or `file`.",
             "Give the SQL text in `statement`, or file {path}: a saved SQL notebook.",
         )
+    _refuse_references(work.get("statement"), f"{where}: sql_task.statement")
     mapping(work.get("parameters") or {}, where, "sql_task.parameters")
 
 
@@ -231,6 +244,18 @@ def _check_python(work: Mapping[str, Any], where: str) -> None:
         raise InvalidInput(
             f"{where}: spark_python_task needs `code` or `python_file`.",
             "Give the Python text in `code`, or the name of a saved notebook in `python_file`.",
+        )
+    _refuse_references(work.get("code"), f"{where}: spark_python_task.code")
+
+
+def _refuse_references(text: object, where: str) -> None:
+    """Databricks fills references into parameters, and not into texts."""
+    found = next(references(text), None)
+    if found is not None:
+        raise InvalidInput(
+            f"{where} refers to {{{{{found}}}}}, which is filled into parameters only.",
+            "Give it in the task's `parameters`, and read it from there: :name in SQL, sys.argv "
+            "in Python.",
         )
 
 

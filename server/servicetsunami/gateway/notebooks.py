@@ -95,24 +95,33 @@ class Notebooks:
 
     async def put(self, path: str, content: str, form: str, language: str) -> None:
         """Write a notebook, replacing one that is there; folders are made on the way."""
+        await self._import(path, content, format=_FORMATS[form], language=language.upper())
+
+    async def put_file(self, path: str, content: str) -> None:
+        """Write a plain file, replacing one that is there; folders are made on the way."""
+        await self._import(path, content, format="RAW")
+
+    async def _import(self, path: str, content: str, **how: str) -> None:
         folder = path.rpartition("/")[0]
         await self._client.send(
             "POST", f"{_PATH}/mkdirs", body={"path": folder}, replay=Replay.SAFE
         )
         body = {
             "path": path,
-            "format": _FORMATS[form],
-            "language": language.upper(),
+            **how,
             "content": base64.b64encode(content.encode()).decode(),
             "overwrite": True,
         }
         await self._client.send("POST", f"{_PATH}/import", body=body, replay=Replay.SAFE)
 
-    async def delete(self, path: str) -> None:
-        """Delete a notebook; nothing to do where there is none."""
+    async def delete(self, path: str, *, is_folder: bool = False) -> None:
+        """Delete a notebook, or a folder with all in it; nothing to do where there is none."""
         try:
             await self._client.send(
-                "POST", f"{_PATH}/delete", body={"path": path}, replay=Replay.SAFE
+                "POST",
+                f"{_PATH}/delete",
+                body={"path": path, "recursive": is_folder},
+                replay=Replay.SAFE,
             )
         except RemoteNotFound:
             return

@@ -1,4 +1,4 @@
-"""One-time runs of notebooks (API /api/2.2/jobs/runs): submitted, followed, cancelled, read."""
+"""One-time runs of notebooks (API /api/2.2/jobs/runs): submitted, followed, stopped, read."""
 
 import base64
 import binascii
@@ -9,43 +9,40 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
+from servicetsunami.domain.run import RunState
 from servicetsunami.errors import RemoteError, RemoteUnavailable
 from servicetsunami.gateway import replies
 from servicetsunami.gateway.client import WorkspaceClient
 from servicetsunami.gateway.retry import Replay
+from servicetsunami.gateway.run_states import message_of, state_of
 
 _RUNS: Final = "/api/2.2/jobs/runs"
 _TASK_KEY: Final = "notebook"
-_ENDED_V1: Final = frozenset({"TERMINATED", "SKIPPED", "INTERNAL_ERROR"})
-_RESULTS: Final = {
-    "SUCCESS": "SUCCESS",
-    "USER_CANCELED": "CANCELED",
-    "CANCELED": "CANCELED",
-    "TIMEDOUT": "TIMEDOUT",
-    "TIMED_OUT": "TIMEDOUT",
-}
 _MODEL: Final = re.compile(r"__DATABRICKS_NOTEBOOK_MODEL\s*=\s*'([A-Za-z0-9+/=\s]+)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteRun:
-    """A run as the workspace sees it; `state` in our words once it has ended, else None."""
+    """A run as the workspace sees it."""
 
     run_id: int
     task_run_id: int
-    state: str | None
-    is_running: bool
+    state: RunState
     message: str
     page_url: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutput:
-    """What a notebook left: its exit value, or its error with the traceback."""
+    """What a task left: its exit value, or its error with the traceback.
+
+    `child` is the run that a run_job_task has begun.
+    """
 
     exit_value: str | None
     error: str | None
     trace: str | None
+    child: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,24 +102,25 @@ class Runs:
             return RemoteRun(
                 run_id=run_id,
                 task_run_id=int(tasks[0]["run_id"]),
-                state=_ended_state(answer),
-                is_running=_word(answer, "status", "state", "life_cycle_state") == "RUNNING",
-                message=_message(answer),
+                state=state_of(answer),
+                message=message_of(answer),
                 page_url=answer.get("run_page_url"),
             )
 
     async def output(self, task_run_id: int) -> RunOutput:
-        """What the notebook of a run left; raises a RemoteError."""
+        """What the task of a run left; raises a RemoteError."""
         answer = await self._client.send(
             "GET", f"{_RUNS}/get-output", query={"run_id": task_run_id}, replay=Replay.SAFE
         )
         notebook = answer.get("notebook_output") or {}
         result, error = notebook.get("result"), answer.get("error")
         trace = answer.get("error_trace")
+        child = (answer.get("run_job_output") or {}).get("run_id")
         return RunOutput(
             exit_value=None if result is None else str(result),
             error=None if error is None else str(error),
             trace=None if trace is None else str(trace),
+            child=None if child is None else int(child),
         )
 
     async def cells(self, task_run_id: int) -> list[RemoteCell]:
@@ -147,28 +145,6 @@ class Runs:
         await self._client.send(
             "POST", f"{_RUNS}/cancel", body={"run_id": run_id}, replay=Replay.SAFE
         )
-
-
-def _word(answer: Mapping[str, Any], new: str, name: str, old_name: str) -> str:
-    """A state of the second generation, or of the first where that is all there is."""
-    status = answer.get(new) or {}
-    return str(status.get(name) or (answer.get("state") or {}).get(old_name) or "")
-
-
-def _ended_state(answer: Mapping[str, Any]) -> str | None:
-    state = _word(answer, "status", "state", "life_cycle_state")
-    if state not in _ENDED_V1:
-        return None
-    details = (answer.get("status") or {}).get("termination_details") or {}
-    result = (answer.get("state") or {}).get("result_state")
-    if result in {"TIMEDOUT", "CANCELED"}:
-        return str(result)
-    return _RESULTS.get(str(details.get("code") or result or ""), "FAILED")
-
-
-def _message(answer: Mapping[str, Any]) -> str:
-    details = (answer.get("status") or {}).get("termination_details") or {}
-    return str(details.get("message") or (answer.get("state") or {}).get("state_message") or "")
 
 
 def _cells(html: str) -> list[RemoteCell]:

@@ -10,6 +10,7 @@ from servicetsunami.gateway.config import WorkspaceConfig
 from servicetsunami.gateway.downloads import Downloads
 from servicetsunami.gateway.files import Files
 from servicetsunami.gateway.health import Health
+from servicetsunami.gateway.jobs import Jobs
 from servicetsunami.gateway.notebooks import Notebooks
 from servicetsunami.gateway.runs import Runs
 from servicetsunami.gateway.statements import Statements
@@ -27,10 +28,16 @@ class Workspace:
     catalogs: Catalogs
     notebooks: Notebooks
     runs: Runs
+    jobs: Jobs
     warehouses: Warehouses
     health: Health
     store: httpx.AsyncClient
     """Speaks to object stores, without our credentials."""
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster for notebooks and Python; empty stands for serverless compute."""
+        return self.client.config.cluster_id
 
     @property
     def host(self) -> str:
@@ -59,6 +66,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         catalogs=Catalogs(client),
         notebooks=Notebooks(client, config.notebooks_folder),
         runs=Runs(client, config.cluster_id),
+        jobs=Jobs(client),
         warehouses=warehouses,
         health=Health(client, warehouses),
         store=store,

@@ -35,10 +35,14 @@ AnyJson = TypeAliasType(
 )
 """Any JSON value, spelt out: some clients refuse a schema that accepts anything by being empty."""
 
-AnyObject = Annotated[
-    dict[str, JsonValue], WithJsonSchema({"type": "object", "additionalProperties": True})
-]
-"""Any JSON object, where spelling its keys out would cost every conversation more than it helps."""
+AS_OBJECT = WithJsonSchema({"type": "object", "additionalProperties": True})
+"""Publishes a part of an answer as some object.
+
+Its keys tell what they mean to whoever reads an answer; to spell them out beforehand would cost
+every conversation more than it helps.
+"""
+AnyObject = Annotated[dict[str, JsonValue], AS_OBJECT]
+"""Any JSON object."""
 
 
 class Answer(BaseModel):
@@ -150,12 +154,12 @@ class IngestAnswer(Answer):
     format: str
     read_as: dict[str, AnyJson]
     rejected_rows: int
-    rejected_first: list[RejectedRow] | None = None
+    rejected_first: list[Annotated[RejectedRow, AS_OBJECT]] | None = None
     rejects_dataset: str | None = None
     changes: dict[str, AnyJson] | None = None
     warnings: list[str]
     seconds: float
-    sync: SyncAnswer
+    sync: Annotated[SyncAnswer, AS_OBJECT]
     next: str
 
 
@@ -191,7 +195,7 @@ class AssetsAnswer(Answer):
     truncated: bool
     cursor: str | None = None
     catalog: str
-    on_databricks: list[RemoteAssetAnswer] | None = None
+    on_databricks: list[Annotated[RemoteAssetAnswer, AS_OBJECT]] | None = None
     on_databricks_as_of: str | None = None
     on_databricks_error: str | None = None
     next: str | None = None
@@ -252,10 +256,10 @@ class DescribedAsset(Answer):
     table_path: str | None = None
     row_count: int | None = None
     size_bytes: int | None = None
-    columns: list[DescribedColumn] | None = None
+    columns: list[Annotated[DescribedColumn, AS_OBJECT]] | None = None
     sample: list[list[AnyJson]] | None = None
     version: int | None = None
-    versions: list[VersionAnswer] | None = None
+    versions: list[Annotated[VersionAnswer, AS_OBJECT]] | None = None
     language: str | None = None
     format: str | None = None
     cells: list[AnyObject] | None = None
@@ -265,8 +269,8 @@ class DescribedAsset(Answer):
     job: AnyObject | None = None
     created_at: str | None = None
     updated_at: str | None = None
-    sync: SyncAnswer | None = None
-    pulled: PulledAnswer | None = None
+    sync: Annotated[SyncAnswer, AS_OBJECT] | None = None
+    pulled: Annotated[PulledAnswer, AS_OBJECT] | None = None
     next: str
 
 
@@ -277,4 +281,4 @@ class DeletedAsset(Answer):
     name: str
     row_count: int | None = None
     size_bytes: int
-    sync: SyncAnswer
+    sync: Annotated[SyncAnswer, AS_OBJECT]

@@ -46,6 +46,7 @@ class JobRunAnswer(Answer):
     parameters: dict[str, str] | None = None
     error: str | None = None
     repairs: int | None = None
+    url: str | None = None
     started_at: str | None = None
     seconds: float | None = None
     tasks: list[AnyObject] | None = None
@@ -65,6 +66,7 @@ class JobRunAnswer(Answer):
             parameters=dict(run.parameters) or None,
             error=run.error,
             repairs=run.repairs or None,
+            url=None if run.remote.get("url") is None else str(run.remote["url"]),
             started_at=run.started_at.isoformat() if run.started_at else None,
             seconds=_seconds(run.started_at, run.ended_at),
             tasks=[_task(task) for task in _newest(tasks)] or None,
@@ -87,8 +89,10 @@ def described_job(job: Job, runs: Sequence[Run]) -> dict[str, Any]:
     last = [JobRunAnswer.of(run, ()).model_dump(exclude={"kind", "next", "name"}) for run in runs]
     return {
         "settings": dict(job.settings.source),
+        "run_on": job.settings.run_on,
         "next_fire_times": fire_times(job),
         "last_runs": last,
+        "job_id_on_databricks": None if job.there is None else job.there.job_id,
     }
 
 
@@ -138,6 +142,8 @@ def _next(run: Run) -> str | None:
         return f"Call get_run with run_id {run.id} to follow it, or cancel_run to stop it."
     if run.state in {RunState.SUCCESS, RunState.SKIPPED}:
         return None
+    if run.ran_on == "databricks" and "run_id" not in run.remote:
+        return "Nothing of it has run: do what its error says, then call run_job again."
     return (
         "Mend what failed, then run_job with repair_run_id runs the failed tasks and those behind "
         "them again."

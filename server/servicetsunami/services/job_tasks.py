@@ -10,8 +10,8 @@ import anyio
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.job import JobSettings, Task, TaskKind
 from servicetsunami.domain.job_references import as_text, resolve, split
+from servicetsunami.domain.job_texts import as_notebook, python_of, statements_of, text_name
 from servicetsunami.domain.notebook import NotebookName
-from servicetsunami.domain.notebook_cells import CellKind, parse
 from servicetsunami.domain.run import Run, RunState, TaskRun
 from servicetsunami.errors import InvalidInput
 from servicetsunami.services.job_progress import TaskResult
@@ -27,7 +27,6 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LESS_THAN_OR_EQUAL": lambda left, right: left <= right,
 }
 _INPUTS_MAX: Final = 5_000
-_BREAK: Final = "\n\n# COMMAND ----------\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class TaskCall:
         if rest[1] == "values":
             return _inside(other.values, rest[2:], path)
         if rest[1] == "output":
-            return _inside(other.output, rest[2:], path)
+            return _inside(_with_rows(other.output), rest[2:], path)
         facts = {
             "result_state": other.state.value.lower(),
             "outcome": other.outcome or "",
@@ -118,7 +117,7 @@ class JobTasks:
         if kind is TaskKind.NOTEBOOK:
             name = str(NotebookName.parse(str(work["notebook_path"])))
             given = {k: as_text(v) for k, v in (work.get("base_parameters") or {}).items()}
-            parameters = {**call.settings.parameters, **call.run.parameters, **given}
+            parameters = {**given, **_of_job(call)}
             request = RunRequest(name=name, content=None, parameters=parameters)
         else:
             request = await self._python(call, work)
@@ -126,15 +125,17 @@ class JobTasks:
 
     async def _python(self, call: TaskCall, work: Mapping[str, Any]) -> RunRequest:
         """A Python text as a notebook: its arguments first, then its own cells."""
-        code = work.get("code")
-        if code is None:
-            name = NotebookName.parse(str(work["python_file"]))
-            _, saved = await self._notebooks.load(call.caller, name)
-            cells = [cell for cell in parse(saved.content).cells if cell.kind is CellKind.PYTHON]
-            code = _BREAK.join(cell.source for cell in cells)
         argv = ["task.py", *map(as_text, work.get("parameters") or [])]
-        first = f"# Databricks notebook source\nimport sys\nsys.argv = {argv!r}"
-        return RunRequest(name=None, content=f"{first}{_BREAK}{code}\n", parameters={})
+        content = as_notebook(python_of(work, await self._saved(call, work)), argv)
+        return RunRequest(name=None, content=content, parameters={})
+
+    async def _saved(self, call: TaskCall, work: Mapping[str, Any]) -> str | None:
+        """The text of the notebook that a SQL or Python task runs, where it runs one."""
+        name = text_name(work)
+        if name is None:
+            return None
+        _, revision = await self._notebooks.load(call.caller, NotebookName.parse(name))
+        return revision.content
 
     async def _do_notebook(
         self, call: TaskCall, request: RunRequest, on_child: Callable[[str], Any]
@@ -166,15 +167,8 @@ class JobTasks:
 
     async def _do_sql(self, call: TaskCall, work: Mapping[str, Any]) -> TaskResult:
         """Run the statement, or those of a saved SQL notebook, one after the other."""
-        statements = [str(work["statement"])] if "statement" in work else []
-        if not statements:
-            file = work["file"]
-            path = file.get("path", "") if isinstance(file, Mapping) else file
-            _, saved = await self._notebooks.load(call.caller, NotebookName.parse(str(path)))
-            cells = parse(saved.content).cells
-            statements = [each.source for each in cells if each.kind is CellKind.SQL]
-        parameters = {**call.settings.parameters, **call.run.parameters}
-        parameters |= work.get("parameters") or {}
+        statements = statements_of(work, await self._saved(call, work))
+        parameters = {**(work.get("parameters") or {}), **_of_job(call)}
         output: dict[str, Any] = {}
         for index, statement in enumerate(statements):
             key = f"{call.run.id}/{call.task.key}/{call.task.attempt}/{index}"
@@ -182,6 +176,20 @@ class JobTasks:
                 call.caller, statement, parameters, key=key, run_id=call.run.id
             )
         return TaskResult(state=RunState.SUCCESS, output=output)
+
+
+def _with_rows(output: Mapping[str, object]) -> Mapping[str, object]:
+    """An output as references see it: rows of SQL are objects, as on Databricks."""
+    columns, rows = output.get("columns"), output.get("rows")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return output
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {**output, "rows": named, "first_row": named[0] if named else {}}
+
+
+def _of_job(call: TaskCall) -> dict[str, str]:
+    """The job's parameters, which every task has. As on Databricks, they win over a task's own."""
+    return {**call.settings.parameters, **call.run.parameters}
 
 
 def inputs_of(call: TaskCall) -> list[object]:

@@ -1,6 +1,6 @@
 """Owns a tenant's jobs: saves, describes, deletes and runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -9,12 +9,14 @@ from uuid import uuid4
 import anyio
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.job import Job, JobSettings, Task, TaskKind
 from servicetsunami.domain.job_references import references
 from servicetsunami.domain.job_settings import read_settings
 from servicetsunami.domain.notebook import NotebookName
+from servicetsunami.domain.outbox import Change
 from servicetsunami.domain.run import Run, RunState
-from servicetsunami.errors import Conflict, InvalidInput, NotFound
+from servicetsunami.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from servicetsunami.services import job_progress
 from servicetsunami.services.answers import (
     AssetAnswer,
@@ -26,6 +28,9 @@ from servicetsunami.services.answers import (
 from servicetsunami.services.job_answers import JobRunAnswer, SavedJob, described_job
 from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_records import new_run
+from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.remote_jobs import THERE, RemoteJobs
+from servicetsunami.services.run_plans import RunOn
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 
@@ -41,18 +46,35 @@ _LOOK_EVERY_S: Final = 0.5
 class Jobs:
     """Owns what callers see of jobs, and what they have done with them."""
 
-    def __init__(self, *, metadata: Metadata, usage: UsageMeter, engine: JobEngine) -> None:
+    def __init__(
+        self,
+        *,
+        metadata: Metadata,
+        usage: UsageMeter,
+        engine: JobEngine,
+        there: RemoteJobs,
+        on_change: Callable[[], None],
+    ) -> None:
         self._metadata = metadata
         self._usage = usage
+        self._on_change = on_change
         self.engine = engine
+        self.there = there
 
     async def save(self, caller: Caller, given: Mapping[str, Any]) -> SavedJob:
         """Create a job, or save a new revision of it; the same definition changes nothing.
 
-        Raises InvalidInput that names the task and the field.
+        Raises InvalidInput that names the task and the field, ConfigurationError for a job that
+        runs on Databricks where there is no workspace.
         """
         with self._usage.measure(caller, "create_job"):
             settings, now = read_settings(given), datetime.now(UTC)
+            if settings.run_on == THERE and not caller.has_databricks:
+                raise ConfigurationError(
+                    f"The job {settings.name} is to run on Databricks, and no workspace is "
+                    "connected.",
+                    "Leave run_on out, or have DATABRICKS_ENABLED and its companions set.",
+                )
             async with self._metadata.begin() as transaction:
                 await _check_names(transaction, caller, settings)
                 before = await transaction.jobs.find(caller.tenant, settings.name)
@@ -63,6 +85,8 @@ class Jobs:
                     await transaction.jobs.add(job)
                 else:
                     await transaction.jobs.update(job, base_revision=before.revision)
+                await promise_newest(transaction, job, Change.UPSERT, at=now)
+        self._on_change()
         self.engine.wake()
         return SavedJob.of(job, changed=True)
 
@@ -108,45 +132,72 @@ class Jobs:
                 f"Nothing was deleted: `confirm` is not the name {name!r}.",
                 "Ask the user whether it may go, then repeat its name in `confirm`.",
             )
+        now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
-            job = await transaction.jobs.delete(caller.tenant, name, at=datetime.now(UTC))
+            job = await transaction.jobs.delete(caller.tenant, name, at=now)
+            await promise_newest(transaction, job, Change.DELETE, at=now)
+        self._on_change()
         return DeletedAsset(kind="job", name=name, size_bytes=_size(job), sync=_sync(job))
 
     async def run(
-        self, caller: Caller, name: str, parameters: Mapping[str, str], *, patience_s: float
+        self,
+        caller: Caller,
+        name: str,
+        parameters: Mapping[str, str],
+        *,
+        run_on: RunOn,
+        patience_s: float,
     ) -> JobRunAnswer:
-        """Begin a run; as it stands when it has ended, or when the patience has."""
+        """Begin a run; as it stands when it has ended, or when the patience has.
+
+        `auto` stands for where the job itself says.
+        """
         with self._usage.measure(caller, "run_job"):
-            async with self._metadata.begin() as transaction:
+            async with self._metadata.read() as transaction:
                 job = await transaction.jobs.get(caller.tenant, name)
-                run = new_run(
-                    job,
-                    subject=caller.subject,
-                    parameters=parameters,
-                    at=datetime.now(UTC),
-                    trigger="manual",
-                )
-                run = await job_progress.add_run(transaction, run, job.settings)
-            self.engine.wake()
+            place = job.settings.run_on if run_on == "auto" else run_on
+            if place == THERE:
+                run = await self.there.start(caller, job, parameters)
+                self._on_change()
+            else:
+                run = await self._begin(caller, name, parameters)
             return await self.wait(caller, run.id, patience_s=patience_s)
 
+    async def _begin(self, caller: Caller, name: str, parameters: Mapping[str, str]) -> Run:
+        """Begin a run on this machine."""
+        async with self._metadata.begin() as transaction:
+            job = await transaction.jobs.get(caller.tenant, name)
+            run = new_run(
+                job,
+                subject=caller.subject,
+                parameters=parameters,
+                at=datetime.now(UTC),
+                trigger="manual",
+            )
+            run = await job_progress.add_run(transaction, run, job.settings)
+        self.engine.wake()
+        return run
+
     async def repair(self, caller: Caller, run_id: str, *, patience_s: float) -> JobRunAnswer:
-        """Run again what failed in an ended run, and all behind it."""
+        """Run again what failed in an ended run, and all behind it, where it ran."""
         with self._usage.measure(caller, "run_job"):
-            async with self._metadata.begin() as transaction:
+            async with self._metadata.read() as transaction:
                 run = await transaction.runs.get(caller.tenant, run_id)
-                if run.job_id is None or not run.state.is_ended:
-                    raise Conflict(
-                        f"{run_id} cannot be repaired: it is {run.state.value}"
-                        f"{'' if run.job_id else ', and no run of a job'}.",
-                        "Wait for its end with get_run, or stop it with cancel_run.",
-                    )
-                again = await job_progress.repair(transaction, run, at=datetime.now(UTC))
-                if not again:
-                    raise Conflict(
-                        f"Nothing in {run_id} has failed.", "Call run_job for a new run."
-                    )
-            self.engine.wake()
+            if run.job_id is None or not run.state.is_ended:
+                raise Conflict(
+                    f"{run_id} cannot be repaired: it is {run.state.value}"
+                    f"{'' if run.job_id else ', and no run of a job'}.",
+                    "Wait for its end with get_run, or stop it with cancel_run.",
+                )
+            if run.ran_on == THERE:
+                is_begun = await self.there.repair(run)
+            else:
+                async with self._metadata.begin() as transaction:
+                    again = await job_progress.repair(transaction, run, at=datetime.now(UTC))
+                is_begun = bool(again)
+                self.engine.wake()
+            if not is_begun:
+                raise Conflict(f"Nothing in {run_id} has failed.", "Call run_job for a new run.")
             return await self.wait(caller, run_id, patience_s=patience_s)
 
     async def wait(self, caller: Caller, run_id: str, *, patience_s: float) -> JobRunAnswer:
@@ -209,7 +260,7 @@ def _names(task: Task) -> list[tuple[str, str]]:
 
 
 def _job(caller: Caller, before: Job | None, settings: JobSettings, now: datetime) -> Job:
-    schedule = settings.schedule
+    schedule = settings.schedule if settings.run_on != THERE else None
     due = None if schedule is None else schedule.next_after(now)
     if before is None:
         return Job(
@@ -222,7 +273,7 @@ def _job(caller: Caller, before: Job | None, settings: JobSettings, now: datetim
             updated_at=now,
             next_fire_at=due,
         )
-    if before.settings.schedule == schedule:
+    if schedule is not None and before.settings.schedule == schedule and before.next_fire_at:
         due = before.next_fire_at
     return replace(
         before,
@@ -230,6 +281,7 @@ def _job(caller: Caller, before: Job | None, settings: JobSettings, now: datetim
         revision=before.revision + 1,
         updated_at=now,
         next_fire_at=due,
+        sync_state=SyncState.OFF if before.sync_state is SyncState.OFF else SyncState.WAITING,
     )
 
 
@@ -251,4 +303,9 @@ def _size(job: Job) -> int:
 
 
 def _sync(job: Job) -> SyncAnswer:
-    return SyncAnswer(state=job.sync_state.value)
+    return SyncAnswer(
+        state=job.sync_state.value,
+        version=job.synced_revision,
+        at=job.synced_at.isoformat() if job.synced_at else None,
+        error=job.sync_error,
+    )

@@ -14,10 +14,11 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.notebook import Notebook, NotebookName, There
 from servicetsunami.domain.notebook_cells import parse
-from servicetsunami.domain.outbox import AssetKind, Change
-from servicetsunami.errors import ConfigurationError, InvalidInput, NotFound, ServerError
+from servicetsunami.domain.outbox import AssetKind
+from servicetsunami.errors import InvalidInput, NotFound, ServerError
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.notebooks import promise, save_revision
+from servicetsunami.services.notebooks import save_revision
+from servicetsunami.services.revised_sync import RevisedSync
 from servicetsunami.services.sync_answers import Action, ManagedSync
 from servicetsunami.stores.metadata import Metadata
 
@@ -44,7 +45,7 @@ class NotebookSync:
     ) -> None:
         self._metadata = metadata
         self._connection = connection
-        self._wake = wake
+        self._steering = RevisedSync(metadata=metadata, kind="notebook", wake=wake)
 
     async def keep_fresh(self, caller: Caller) -> None:
         """Look every minute, for as long as a client is served."""
@@ -140,43 +141,19 @@ class NotebookSync:
 
     async def manage(self, caller: Caller, action: Action, name: str | None) -> ManagedSync:
         """Do one of the actions for notebooks; see the tool for what each means."""
-        parsed = None if name is None else NotebookName.parse(name)
-        if action in {"initialise", "retry", "pull"} and not caller.has_databricks:
-            raise ConfigurationError(
-                "No Databricks workspace is connected.",
-                "Have DATABRICKS_ENABLED and its companions set; "
-                "docs/how-to/connect-databricks.md shows how.",
-            )
-        if action in {"initialise", "retry"}:
-            return await self._retry(caller, parsed)
-        if parsed is None:
-            if action == "pull":
-                return await self._pull_all(caller)
-            raise InvalidInput(
-                f"The action {action} needs to know of which notebook.", "Give `name`."
-            )
-        if action == "pull":
-            return await self._pull(caller, parsed)
-        if action == "drop":
-            return await self._drop(caller, parsed)
-        return await self._switch(caller, parsed, is_on=action == "on")
+        return await self._steering.manage(caller, action, name, pull=self._pull)
 
-    async def _retry(self, caller: Caller, name: NotebookName | None) -> ManagedSync:
-        subject = None if name is None else str(name)
-        async with self._metadata.begin() as transaction:
-            items = await transaction.outbox.requeue(
-                caller.tenant, kind=_KIND, subject=subject, at=datetime.now(UTC)
-            )
-            await transaction.notebooks.unpark(caller.tenant, subject)
-        self._wake()
-        return _managed("retry", name, items=items, done=f"{items} changes are tried again now.")
+    async def _pull(self, caller: Caller, name: str | None) -> ManagedSync:
+        if name is None:
+            return await self._pull_all(caller)
+        return await self._pull_one(caller, NotebookName(name))
 
     async def _pull_all(self, caller: Caller) -> ManagedSync:
         taken = await self.check(caller)
         shown = ", ".join(taken[:20]) or "none"
-        return _managed("pull", None, items=len(taken), done=f"New here: {shown}.")
+        return self._steering.managed("pull", None, items=len(taken), done=f"New here: {shown}.")
 
-    async def _pull(self, caller: Caller, name: NotebookName) -> ManagedSync:
+    async def _pull_one(self, caller: Caller, name: NotebookName) -> ManagedSync:
         workspace = await self._connection.workspace()
         path = f"{await workspace.notebooks.folder(caller.tenant)}/{name}"
         found = await workspace.notebooks.look(path)
@@ -189,30 +166,8 @@ class NotebookSync:
             local = await transaction.notebooks.find(caller.tenant, name)
         is_new = await self._take(caller, workspace, name, local, found)
         said = f"{name} now holds the text of Databricks; yours stays as an earlier revision."
-        return _managed("pull", name, done=said if is_new else f"{name} is the same on both sides.")
-
-    async def _drop(self, caller: Caller, name: NotebookName) -> ManagedSync:
-        async with self._metadata.begin() as transaction:
-            items = await transaction.outbox.drop(
-                caller.tenant, kind=_KIND, subject=str(name), at=datetime.now(UTC)
-            )
-            notebook = await transaction.notebooks.find(caller.tenant, name)
-            if notebook is not None and notebook.sync_state is SyncState.PARKED:
-                await transaction.notebooks.set_sync(
-                    caller.tenant, notebook.id, SyncState.WAITING, error="changes were dropped"
-                )
-        return _managed("drop", name, items=items, done=f"{items} changes will not be sent.")
-
-    async def _switch(self, caller: Caller, name: NotebookName, *, is_on: bool) -> ManagedSync:
-        now = datetime.now(UTC)
-        state = SyncState.WAITING if is_on else SyncState.OFF
-        async with self._metadata.begin() as transaction:
-            notebook = await transaction.notebooks.get(caller.tenant, name)
-            await transaction.notebooks.set_sync(caller.tenant, notebook.id, state)
-            await promise(transaction, replace(notebook, sync_state=state), Change.UPSERT, at=now)
-        self._wake()
-        done = "is sent to Databricks again" if is_on else "stays on this machine"
-        return _managed("on" if is_on else "off", name, done=f"{name} {done}.")
+        done = said if is_new else f"{name} is the same on both sides."
+        return self._steering.managed("pull", str(name), done=done)
 
 
 def _name(path: str, folder: str) -> NotebookName | None:
@@ -260,17 +215,4 @@ def _after(
         updated_at=at,
         sync_state=SyncState.SYNCED,
         there=there,
-    )
-
-
-def _managed(
-    action: Action, name: NotebookName | None, *, done: str, items: int | None = None
-) -> ManagedSync:
-    return ManagedSync(
-        action=action,
-        kind="notebook",
-        name=None if name is None else str(name),
-        items=items,
-        done=done,
-        next="Call sync_status to see how it stands.",
     )

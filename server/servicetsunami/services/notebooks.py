@@ -16,7 +16,7 @@ from servicetsunami.domain.notebook import (
     Revision,
 )
 from servicetsunami.domain.notebook_cells import ParsedNotebook, parse, to_jupyter, to_source
-from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.domain.outbox import Change
 from servicetsunami.errors import Conflict, InvalidInput, LimitExceeded
 from servicetsunami.services.answers import (
     AssetAnswer,
@@ -25,6 +25,7 @@ from servicetsunami.services.answers import (
     DescribedAsset,
     SyncAnswer,
 )
+from servicetsunami.services.promises import promise_newest
 from servicetsunami.services.run_answers import SavedNotebook
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
@@ -72,7 +73,7 @@ class Notebooks:
                     return SavedNotebook.of(before, changed=False)
                 after = _after(caller, parsed_name, before, text, parsed, at=now)
                 await save_revision(transaction, before, after, text, origin=HERE, at=now)
-                await promise(transaction, after, Change.UPSERT, at=now)
+                await promise_newest(transaction, after, Change.UPSERT, at=now)
         self._on_change()
         return SavedNotebook.of(after, changed=True)
 
@@ -124,7 +125,7 @@ class Notebooks:
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             notebook = await transaction.notebooks.delete(caller.tenant, parsed, at=now)
-            await promise(transaction, notebook, Change.DELETE, at=now)
+            await promise_newest(transaction, notebook, Change.DELETE, at=now)
         self._on_change()
         return DeletedAsset(
             kind="notebook",
@@ -157,32 +158,6 @@ async def save_revision(
         await transaction.notebooks.register(after, revision)
     else:
         await transaction.notebooks.update(after, revision, base_revision=before.revision)
-
-
-async def promise(
-    transaction: "Transaction", notebook: Notebook, change: Change, *, at: datetime
-) -> None:
-    """Promise the newest text, or the removal, to Databricks, instead of what waited before."""
-    await transaction.outbox.supersede(
-        notebook.tenant,
-        kind=AssetKind.NOTEBOOK,
-        asset_id=notebook.id,
-        reason="a later change of the notebook",
-        at=at,
-    )
-    if notebook.sync_state is not SyncState.OFF:
-        await transaction.outbox.put(
-            tenant=notebook.tenant,
-            kind=AssetKind.NOTEBOOK,
-            asset_id=notebook.id,
-            subject=str(notebook.name),
-            change=change,
-            payload={
-                "revision": notebook.revision,
-                "sha256_there": notebook.there.sha256 if notebook.there else None,
-            },
-            at=at,
-        )
 
 
 def _written(content: str, form: Form) -> tuple[str, ParsedNotebook]:

@@ -1,10 +1,12 @@
-"""Promises changes of datasets to Databricks, in the transaction of the change itself."""
+"""Promises changes to Databricks, in the transaction of the change itself."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from servicetsunami.domain.dataset import Dataset
+from servicetsunami.domain.dataset import Dataset, SyncState
+from servicetsunami.domain.job import Job
+from servicetsunami.domain.notebook import Notebook
 from servicetsunami.domain.outbox import AssetKind, Change
 
 if TYPE_CHECKING:
@@ -32,3 +34,30 @@ async def promise(
         payload=payload,
         at=at,
     )
+
+
+async def promise_newest(
+    transaction: "Transaction", asset: Notebook | Job, change: Change, *, at: datetime
+) -> None:
+    """Promise the newest revision, or the removal, to Databricks, instead of what waited before."""
+    kind = AssetKind.NOTEBOOK if isinstance(asset, Notebook) else AssetKind.JOB
+    await transaction.outbox.supersede(
+        asset.tenant, kind=kind, asset_id=asset.id, reason=f"a later change of the {kind}", at=at
+    )
+    if asset.sync_state is not SyncState.OFF:
+        await transaction.outbox.put(
+            tenant=asset.tenant,
+            kind=kind,
+            asset_id=asset.id,
+            subject=str(asset.name),
+            change=change,
+            payload={"revision": asset.revision, **_known_there(asset)},
+            at=at,
+        )
+
+
+def _known_there(asset: Notebook | Job) -> dict[str, object]:
+    """What a removal has to know, when the asset itself is gone here."""
+    if isinstance(asset, Notebook):
+        return {"sha256_there": asset.there.sha256 if asset.there else None}
+    return asset.there.as_metadata() if asset.there else {}

@@ -5,7 +5,6 @@ submitted under a token of its own: whoever takes it over goes on with the same 
 """
 
 import logging
-import random
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -22,14 +21,10 @@ from servicetsunami.domain.run import CellRun, Run, RunState
 from servicetsunami.engines.kernels.inside.display import TABLE
 from servicetsunami.engines.kernels.outcome import Outcome
 from servicetsunami.engines.kernels.outputs import CellOutputs
-from servicetsunami.errors import (
-    RemoteConflict,
-    RemoteUnauthenticated,
-    RemoteUnavailable,
-    ServerError,
-)
+from servicetsunami.errors import ServerError
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.notebook_sync import RUN_PREFIX
+from servicetsunami.services.remote_following import TIMEOUT_GRACE_S, until_ended
 from servicetsunami.services.run_plans import Plan
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 
@@ -39,13 +34,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_POLL_FIRST_S: Final = 0.5
-_POLL_MAX_S: Final = 10.0
 _ADOPT_EVERY_S: Final = 15.0
-_TIMEOUT_GRACE_S: Final = 600.0
-"""For a cluster to start, and for an outage in the middle, before a run is given up."""
 THERE: Final = "databricks"
-_PASSING: Final = (RemoteUnavailable, RemoteUnauthenticated, RemoteConflict)
 
 
 class RemoteRuns:
@@ -87,7 +77,7 @@ class RemoteRuns:
         """Go on with the runs of a server that is gone."""
         if not caller.has_databricks:
             return
-        for run in await self._records.adopt(caller.tenant, ran_on=THERE):
+        for run in await self._records.adopt(caller.tenant, is_job=False):
             self._tasks.start_soon(self._supervise, self._records.attach(run))
 
     async def keep_adopting(self, caller: Caller) -> None:
@@ -108,7 +98,14 @@ class RemoteRuns:
         run_id = await self._submitted(workspace, active)
         stop = anyio.Event()
         active.begin(stop.set)
-        ended = await self._await_end(workspace, active, run_id, stop)
+        ended = await until_ended(
+            self._records,
+            active,
+            stop,
+            look=partial(workspace.runs.look, run_id),
+            cancel=partial(workspace.runs.cancel, run_id),
+            limit_s=active.run.timeout_s + TIMEOUT_GRACE_S,
+        )
         if ended is None:
             return Outcome(
                 state=RunState.LOST,
@@ -138,31 +135,6 @@ class RemoteRuns:
         await self._records.change(active, remote=dict(active.run.remote))
         return run_id
 
-    async def _await_end(
-        self, workspace: "Workspace", active: ActiveRun, run_id: int, stop: anyio.Event
-    ) -> "RemoteRun | None":
-        """Look until it has ended; None when it is given up. An outage only delays it."""
-        ends_at = anyio.current_time() + active.run.timeout_s + _TIMEOUT_GRACE_S
-        pause_s, is_asked = _POLL_FIRST_S, False
-        while anyio.current_time() < ends_at:
-            try:
-                if stop.is_set() and not is_asked:
-                    await workspace.runs.cancel(run_id)
-                    is_asked, pause_s = True, _POLL_FIRST_S
-                seen = await workspace.runs.look(run_id)
-                if seen.state is not None:
-                    return seen
-                if seen.is_running and active.run.state is RunState.PENDING:
-                    await self._records.began(active)
-            except _PASSING as error:
-                _log.info("run %s could not be looked at: %s", active.run.id, error)
-            with anyio.move_on_after(pause_s * (0.5 + random.random() / 2)):  # noqa: S311 - jitter
-                if is_asked:
-                    await anyio.sleep(pause_s)
-                await stop.wait()
-            pause_s = min(pause_s * 1.5, _POLL_MAX_S)
-        return None
-
     async def _outcome(
         self, workspace: "Workspace", active: ActiveRun, ended: "RemoteRun"
     ) -> Outcome:
@@ -170,7 +142,7 @@ class RemoteRuns:
             await self._records.began(active)
         output = await workspace.runs.output(ended.task_run_id)
         cells = await workspace.runs.cells(ended.task_run_id)
-        state = RunState(ended.state or RunState.FAILED.value)
+        state = ended.state
         failed = await self._note_cells(active, cells, output.error, output.trace, state)
         if state is RunState.SUCCESS:
             return Outcome(state=state, exit_value=output.exit_value)

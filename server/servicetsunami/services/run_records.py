@@ -100,25 +100,32 @@ class RunRecords:
             created_at=now,
             parent=parent,
             remote=remote or {},
-            owner=self._owner,
-            lease_until=now + timedelta(seconds=self._lease_s),
         )
+        return await self.add(run)
+
+    async def add(self, run: Run) -> ActiveRun:
+        """Write down a run that is about to begin, as this process's own."""
         async with self._metadata.begin() as transaction:
-            await transaction.runs.add(run)
+            await transaction.runs.add(replace(run, **self.lease()))
         return self.attach(run)
+
+    def lease(self) -> dict[str, Any]:
+        """What makes a run this process's own, for as long as it is renewed."""
+        until = datetime.now(UTC) + timedelta(seconds=self._lease_s)
+        return {"owner": self._owner, "lease_until": until}
 
     def attach(self, run: Run) -> ActiveRun:
         """Take a run that is this process's own from now on."""
         active = self._active[run.id] = ActiveRun(run)
         return active
 
-    async def adopt(self, tenant: str, *, ran_on: str) -> list[Run]:
-        """Take over runs whose server is gone, and that can be gone on with."""
+    async def adopt(self, tenant: str, *, is_job: bool) -> list[Run]:
+        """Take over runs on Databricks that nobody follows now, of jobs or of notebooks."""
         async with self._metadata.begin() as transaction:
             return list(
                 await transaction.runs.adopt(
                     tenant,
-                    ran_on=ran_on,
+                    is_job=is_job,
                     owner=self._owner,
                     at=datetime.now(UTC),
                     lease_s=self._lease_s,

@@ -159,7 +159,7 @@ class Runs:
         with self._usage.measure(caller, "cancel_run"):
             await self._look_after(caller)
             run = await self._find(caller, run_id)
-            if run.job_id is not None:
+            if run.job_id is not None and run.ran_on == "local":
                 await self._cancel_job(caller, run)
                 return StoppedRun.of(await self._find(caller, run_id))
             async with self._metadata.begin() as transaction:
@@ -218,6 +218,7 @@ class Runs:
         Nobody else would.
         """
         await self.there.adopt(caller)
+        await self._jobs.there.adopt(caller)
         async with self._metadata.begin() as transaction:
             await transaction.runs.give_up(at=datetime.now(UTC), reason=_LOST)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState, WriteMode
+from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.remote import TableAddress
@@ -27,9 +28,6 @@ from servicetsunami.services.sync_answers import (
 from servicetsunami.services.sync_lines import asset_line, find_asset, next_step
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
-
-if TYPE_CHECKING:
-    pass
 
 _SHOWN_MAX: Final = 50
 _DATASET: Final = AssetKind.DATASET
@@ -165,6 +163,7 @@ class Sync:
             await transaction.datasets.unpark(caller.tenant, subject)
             if name is None:
                 await transaction.notebooks.unpark(caller.tenant, None)
+                await transaction.jobs.unpark(caller.tenant, None)
         self._wake()
         return items
 
@@ -290,7 +289,7 @@ class Sync:
         return WorkspaceAnswer.of(workspace.host, await workspace.health.check())
 
     async def _with_origin(
-        self, caller: Caller, dataset: Dataset | Notebook | None, asset: AssetSyncAnswer
+        self, caller: Caller, dataset: Dataset | Notebook | Job | None, asset: AssetSyncAnswer
     ) -> AssetSyncAnswer:
         """For a copy: which version its table has there now, if that can be asked."""
         if not isinstance(dataset, Dataset) or not dataset.pulled or not caller.has_databricks:
@@ -308,4 +307,6 @@ class Sync:
 def _subject(kind: AssetKind, name: str, catalog: str) -> str:
     if kind is AssetKind.NOTEBOOK:
         return str(NotebookName.parse(name))
+    if kind is AssetKind.JOB:
+        return name
     return str(DatasetName.parse(name, catalog=catalog))

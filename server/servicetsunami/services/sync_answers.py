@@ -1,11 +1,12 @@
 """What crosses a wire about Databricks: the workspace's health, what waits, and what was done."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from servicetsunami.domain.remote import WorkspaceHealth
-from servicetsunami.services.answers import Answer
+from servicetsunami.services.answers import AS_OBJECT, Answer
 
 AssetSyncState = Literal["waiting", "synced", "parked", "off"]
+SyncKind = Literal["dataset", "notebook", "job"]
 Action = Literal["initialise", "retry", "drop", "pull", "on", "off"]
 
 
@@ -45,7 +46,7 @@ class WorkspaceAnswer(Answer):
 class AssetSyncAnswer(Answer):
     """How far one asset is on its way; `error` is why it is held up, and what to do."""
 
-    kind: Literal["dataset", "notebook"]
+    kind: SyncKind
     name: str
     state: str
     version: int | None = None
@@ -66,12 +67,12 @@ class AssetSyncAnswer(Answer):
 class SyncStatusAnswer(Answer):
     """What is on its way to Databricks, and what holds it up."""
 
-    workspace: WorkspaceAnswer
+    workspace: Annotated[WorkspaceAnswer, AS_OBJECT]
     catalog: str
     waiting: int
     parked: int
     oldest_at: str | None = None
-    assets: list[AssetSyncAnswer]
+    assets: list[Annotated[AssetSyncAnswer, AS_OBJECT]]
     total: int
     truncated: bool
     as_of: str
@@ -82,7 +83,7 @@ class ManagedSync(Answer):
     """What an action on the sync did."""
 
     action: str
-    kind: Literal["dataset", "notebook"] | None = None
+    kind: SyncKind | None = None
     name: str | None = None
     items: int | None = None
     row_count: int | None = None

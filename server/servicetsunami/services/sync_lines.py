@@ -1,27 +1,32 @@
 """Words how far assets are on their way to Databricks."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 from servicetsunami.domain.dataset import Dataset, DatasetName
+from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Queue
-from servicetsunami.services.sync_answers import AssetSyncAnswer, WorkspaceAnswer
+from servicetsunami.services.sync_answers import AssetSyncAnswer, SyncKind, WorkspaceAnswer
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
+_NAMED: Final[dict[AssetKind, SyncKind]] = {AssetKind.NOTEBOOK: "notebook", AssetKind.JOB: "job"}
+
 
 async def find_asset(
     transaction: "Transaction", tenant: str, kind: AssetKind, subject: str
-) -> Dataset | Notebook | None:
+) -> Dataset | Notebook | Job | None:
     """The asset that a queue belongs to, unless it was deleted."""
     if kind is AssetKind.NOTEBOOK:
         return await transaction.notebooks.find(tenant, NotebookName(subject))
+    if kind is AssetKind.JOB:
+        return await transaction.jobs.find(tenant, subject)
     return await transaction.datasets.find(tenant, DatasetName.of(subject))
 
 
 def asset_line(
-    kind: AssetKind, subject: str, asset: Dataset | Notebook | None, queue: Queue | None
+    kind: AssetKind, subject: str, asset: Dataset | Notebook | Job | None, queue: Queue | None
 ) -> AssetSyncAnswer:
     """How far one asset is."""
     state = asset.sync_state.value if asset else "waiting" if queue else "unknown"
@@ -30,9 +35,8 @@ def asset_line(
     error = (queue.last_error if queue else None) or (asset.sync_error if asset else None)
     version, synced_version = _versions(asset)
     pulled = asset.pulled if isinstance(asset, Dataset) else None
-    named: Literal["dataset", "notebook"] = "notebook" if kind is AssetKind.NOTEBOOK else "dataset"
     return AssetSyncAnswer(
-        kind=named,
+        kind=_NAMED.get(kind, "dataset"),
         name=subject,
         state=state,
         version=version,
@@ -49,11 +53,11 @@ def asset_line(
     )
 
 
-def _versions(asset: Dataset | Notebook | None) -> tuple[int | None, int | None]:
-    """The version here and the one there; of a notebook, revisions."""
+def _versions(asset: Dataset | Notebook | Job | None) -> tuple[int | None, int | None]:
+    """The version here and the one there; of a notebook or a job, revisions."""
     if asset is None:
         return None, None
-    if isinstance(asset, Notebook):
+    if isinstance(asset, Notebook | Job):
         return asset.revision, asset.synced_revision
     return asset.version, asset.synced_version
 

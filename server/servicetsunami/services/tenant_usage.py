@@ -46,6 +46,7 @@ class TenantUsage:
             async with self._metadata.read() as transaction:
                 totals = await transaction.datasets.totals(caller.tenant)
                 notebooks = await transaction.notebooks.totals(caller.tenant)
+                jobs = await transaction.jobs.totals(caller.tenant)
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
@@ -57,7 +58,7 @@ class TenantUsage:
             since=since.isoformat(),
             as_of=now.isoformat(),
             is_exact=True,
-            assets=[_kind("dataset", totals), _kind("notebook", notebooks)],
+            assets=[_kind("dataset", totals), _kind("notebook", notebooks), _kind("job", jobs)],
             storage_bytes=stored,
             storage_note="All versions on this machine; the size of an asset is its newest one.",
             tools=[

@@ -1,6 +1,8 @@
 """What crosses a wire about usage."""
 
-from servicetsunami.services.answers import Answer
+from typing import Annotated
+
+from servicetsunami.services.answers import AS_OBJECT, Answer
 
 
 class KindUsage(Answer):
@@ -52,10 +54,10 @@ class UsageAnswer(Answer):
     since: str
     as_of: str
     is_exact: bool
-    assets: list[KindUsage]
+    assets: list[Annotated[KindUsage, AS_OBJECT]]
     storage_bytes: int
     storage_note: str
-    tools: list[ToolUsage]
-    days: list[DayUsage]
-    outbox: OutboxUsage
+    tools: list[Annotated[ToolUsage, AS_OBJECT]]
+    days: list[Annotated[DayUsage, AS_OBJECT]]
+    outbox: Annotated[OutboxUsage, AS_OBJECT]
     databricks: str

@@ -5,24 +5,22 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import SyncState
-from servicetsunami.domain.job import Job
+from servicetsunami.domain.job import Job, JobThere
 from servicetsunami.domain.job_settings import read_settings
 from servicetsunami.domain.run import RunState
 from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.datasets import StateTotals
+from servicetsunami.stores.revised import RevisedAssets
 from servicetsunami.stores.schema import JOBS, RUNS
 from servicetsunami.stores.scope import owned_by
-from servicetsunami.stores.tenants import Tenants
 
 
-class Jobs:
+class Jobs(RevisedAssets):
     """The jobs of all tenants."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
-        self._connection = connection
-        self._tenants = tenants
+    TABLE = JOBS
 
     async def add(self, job: Job) -> None:
         """Remember a new job; raises Conflict when the tenant has one of that name."""
@@ -30,8 +28,7 @@ class Jobs:
         values = {
             "id": job.id,
             "tenant": job.tenant,
-            "sync_state": job.sync_state.value,
-            "metadata_": dict(job.metadata),
+            "metadata_": job.there.as_metadata() if job.there else {},
             "created_at": job.created_at,
             **_changing(job),
         }
@@ -105,13 +102,42 @@ class Jobs:
         await self._connection.execute(statement)
         return job
 
+    async def agree(self, tenant: str, job_id: str, there: JobThere) -> None:
+        """Remember what Databricks has: the number of the job, and how it was written last."""
+        await self._change(tenant, job_id, metadata_=there.as_metadata())
+
+    async def on_databricks(self, tenant: str, *, limit: int) -> tuple[Job, ...]:
+        """The jobs that have a number on Databricks, those that were changed last first."""
+        statement = (
+            select(JOBS)
+            .where(owned_by(tenant, JOBS), JOBS.c.synced_revision.is_not(None))
+            .order_by(JOBS.c.updated_at.desc())
+            .limit(limit)
+        )
+        return tuple(_to_job(row) for row in await self._connection.execute(statement))
+
+    async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
+        """Count of the jobs, by where they stand on their way to Databricks."""
+        statement = (
+            select(JOBS.c.sync_state, func.count())
+            .where(owned_by(tenant, JOBS))
+            .group_by(JOBS.c.sync_state)
+        )
+        rows = await self._connection.execute(statement)
+        return tuple(
+            StateTotals(state=SyncState(state), count=count, row_count=0, size_bytes=0)
+            for state, count in rows
+        )
+
     async def has_work(self) -> bool:
         """Whether any tenant has a schedule, or a run of a job that goes on here."""
         scheduled = select(JOBS.c.id).where(JOBS.c.next_fire_at.is_not(None)).limit(1)
         if (await self._connection.execute(scheduled)).first() is not None:
             return True
         going = select(RUNS.c.id).where(
-            RUNS.c.job_id.is_not(None), RUNS.c.state == RunState.RUNNING.value
+            RUNS.c.job_id.is_not(None),
+            RUNS.c.state == RunState.RUNNING.value,
+            RUNS.c.ran_on == "local",
         )
         return (await self._connection.execute(going.limit(1))).first() is not None
 
@@ -153,6 +179,7 @@ def _changing(job: Job) -> dict[str, Any]:
         "revision": job.revision,
         "next_fire_at": job.next_fire_at,
         "updated_at": job.updated_at,
+        "sync_state": job.sync_state.value,
     }
 
 
@@ -170,5 +197,5 @@ def _to_job(row: Row[Any]) -> Job:
         synced_revision=row.synced_revision,
         synced_at=row.synced_at,
         sync_error=row.sync_error,
-        metadata=row.metadata_,
+        there=JobThere.of(row.metadata_),
     )

@@ -3,17 +3,16 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, case, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.notebook import Notebook, NotebookFormat, NotebookName, Revision, There
 from servicetsunami.errors import Conflict, NotFound
 from servicetsunami.stores.datasets import StateTotals
+from servicetsunami.stores.revised import RevisedAssets
 from servicetsunami.stores.schema import NOTEBOOK_REVISIONS, NOTEBOOKS
 from servicetsunami.stores.scope import owned_by
-from servicetsunami.stores.tenants import Tenants
 
 _CURRENT = cast(
     "Select[Any]",
@@ -30,12 +29,10 @@ _CURRENT = cast(
 )
 
 
-class Notebooks:
+class Notebooks(RevisedAssets):
     """The notebooks of all tenants."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
-        self._connection = connection
-        self._tenants = tenants
+    TABLE = NOTEBOOKS
 
     async def register(self, notebook: Notebook, first: Revision) -> None:
         """Remember a new notebook; raises Conflict when the tenant has one of that name."""
@@ -169,43 +166,9 @@ class Notebooks:
         )
         return tuple(str(name) for name in await self._connection.scalars(statement))
 
-    async def mark_synced(
-        self, tenant: str, notebook_id: str, *, revision: int, at: datetime
-    ) -> None:
-        """Note that a revision has reached Databricks; synced is only who has no newer one."""
-        await self._change(
-            tenant,
-            notebook_id,
-            sync_state=case(
-                (NOTEBOOKS.c.sync_state == SyncState.OFF.value, SyncState.OFF.value),
-                (NOTEBOOKS.c.revision <= revision, SyncState.SYNCED.value),
-                else_=SyncState.WAITING.value,
-            ),
-            synced_revision=revision,
-            synced_at=at,
-            sync_error=None,
-        )
-
     async def agree(self, tenant: str, notebook_id: str, there: There) -> None:
         """Remember what Databricks has: the text that later changes there are measured by."""
         await self._change(tenant, notebook_id, metadata_=there.as_metadata())
-
-    async def set_sync(
-        self, tenant: str, notebook_id: str, state: SyncState, *, error: str | None = None
-    ) -> None:
-        """Note where the notebook stands, and what holds it up."""
-        await self._change(tenant, notebook_id, sync_state=state.value, sync_error=error)
-
-    async def unpark(self, tenant: str, name: str | None) -> None:
-        """Have parked notebooks wait again: all of the tenant's, or the one of that name."""
-        statement = update(NOTEBOOKS).where(
-            owned_by(tenant, NOTEBOOKS), NOTEBOOKS.c.sync_state == SyncState.PARKED.value
-        )
-        if name is not None:
-            statement = statement.where(NOTEBOOKS.c.name == name)
-        await self._connection.execute(
-            statement.values(sync_state=SyncState.WAITING.value, sync_error=None)
-        )
 
     async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
         """Count and size of the notebooks, by where they stand on their way to Databricks."""
@@ -218,14 +181,6 @@ class Notebooks:
             StateTotals(state=SyncState(state), count=count, row_count=0, size_bytes=int(size))
             for state, count, size in rows
         )
-
-    async def _change(self, tenant: str, notebook_id: str, **values: object) -> None:
-        statement = (
-            update(NOTEBOOKS)
-            .where(owned_by(tenant, NOTEBOOKS), NOTEBOOKS.c.id == notebook_id)
-            .values(**values)
-        )
-        await self._connection.execute(statement)
 
     async def delete(self, tenant: str, name: NotebookName, *, at: datetime) -> Notebook:
         """Forget the notebook and free its name; raises NotFound."""

@@ -5,7 +5,7 @@ waits for others (a loop, a job) runs without an owner: those that it waits for 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ _ACTIVE: Final = tuple(sorted(state.value for state in ACTIVE_STATES))
 _READY: Final = (RunState.PENDING.value, RunState.WAITING_FOR_RETRY.value)
 _WAITING: Final = (RunState.BLOCKED.value, *_READY)
 _FREE: Final = {"owner": None, "lease_until": None}
+_THERE: Final = "databricks"
+"""The owner of what is done on Databricks."""
 _CLAIM_LOCK: Final = 7_201_946
 """A number for PostgreSQL's advisory lock: claims follow each other, so that limits hold."""
 
@@ -95,7 +97,7 @@ class RunTasks:
             .where(
                 others.c.tenant == RUN_TASKS.c.tenant,
                 others.c.state == RunState.RUNNING.value,
-                others.c.owner.is_not(None),
+                others.c.lease_until.is_not(None),
             )
             .scalar_subquery()
         )
@@ -282,6 +284,26 @@ class RunTasks:
         )
         return tuple(str(child) for child in await self._connection.scalars(statement))
 
+    async def mirror(self, tasks: Sequence[TaskRun]) -> None:
+        """Write down how tasks of one run stand on Databricks; nobody here ever claims them."""
+        for position, task in enumerate(tasks):
+            facts = {
+                "state": task.state.value,
+                "outcome": task.outcome,
+                "error": task.error,
+                "output": dict(task.output),
+                "started_at": task.started_at,
+                "ended_at": task.ended_at,
+            }
+            known = update(RUN_TASKS).where(_is(task)).values(facts)
+            if (await self._connection.execute(known)).rowcount:
+                continue
+            earlier = update(RUN_TASKS).where(
+                RUN_TASKS.c.run_id == task.run_id, RUN_TASKS.c.key == task.key
+            )
+            await self._connection.execute(earlier.values(is_newest=False))
+            await self.add([replace(task, owner=_THERE)], first_position=position)
+
     async def history(self, tenant: str, run_id: str) -> tuple[TaskRun, ...]:
         """All attempts of all tasks of a run, in the order of the definition."""
         statement = (
@@ -303,6 +325,7 @@ def _is(task: TaskRun) -> Any:  # noqa: ANN401 - a condition
 def _is_due(at: datetime) -> Any:  # noqa: ANN401 - a condition
     return and_(
         RUN_TASKS.c.state.in_(_READY),
+        RUN_TASKS.c.owner.is_(None),
         or_(RUN_TASKS.c.not_before.is_(None), RUN_TASKS.c.not_before <= at),
     )
 

@@ -108,16 +108,20 @@ class Runs:
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def adopt(
-        self, tenant: str, *, ran_on: str, owner: str, at: datetime, lease_s: float
+        self, tenant: str, *, is_job: bool, owner: str, at: datetime, lease_s: float
     ) -> tuple[Run, ...]:
-        """Take over the runs whose server let the lease pass; each goes to one who asks."""
+        """Take over the runs on Databricks, of jobs or of notebooks, that nobody follows now.
+
+        Their server let the lease pass. Each goes to one who asks.
+        """
         statement = (
             update(RUNS)
             .where(
                 owned_by(tenant, RUNS),
                 RUNS.c.state.in_(_ACTIVE),
                 RUNS.c.lease_until < at,
-                RUNS.c.ran_on == ran_on,
+                RUNS.c.ran_on == "databricks",
+                RUNS.c.job_id.is_not(None) if is_job else RUNS.c.job_id.is_(None),
             )
             .values(owner=owner, lease_until=at + timedelta(seconds=lease_s))
             .returning(RUNS)
@@ -192,7 +196,18 @@ class Runs:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def reopen(self, run_id: str) -> bool:
+    async def there(self, tenant: str, job_id: str, *, limit: int) -> tuple[Run, ...]:
+        """The newest runs of a job that were begun on Databricks."""
+        statement = (
+            _BRIEF.where(
+                owned_by(tenant, RUNS), RUNS.c.job_id == job_id, RUNS.c.ran_on == "databricks"
+            )
+            .order_by(RUNS.c.created_at.desc())
+            .limit(limit)
+        )
+        return tuple(map(_to_run, await self._connection.execute(statement)))
+
+    async def reopen(self, run_id: str, **values: Any) -> bool:  # noqa: ANN401 - of columns
         """Have an ended run of a job go on, for a repair; False when it has not ended."""
         statement = (
             update(RUNS)
@@ -203,6 +218,7 @@ class Runs:
                 cancel_requested=False,
                 error=None,
                 ended_at=None,
+                **values,
             )
         )
         return (await self._connection.execute(statement)).rowcount == 1

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
@@ -39,6 +40,7 @@ class Services:
     queries: Queries
     notebooks: Notebooks
     notebook_sync: NotebookSync
+    job_sync: JobSync
     sync: Sync
     tenant_usage: TenantUsage
     remote_catalog: RemoteCatalog

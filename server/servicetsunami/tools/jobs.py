@@ -8,6 +8,7 @@ from servicetsunami.errors import InvalidInput
 from servicetsunami.services.answers import AnyObject
 from servicetsunami.services.job_answers import SavedJob
 from servicetsunami.services.run_answers import OneRun
+from servicetsunami.services.run_plans import RunOn
 from servicetsunami.tools.context import CallOf
 
 JobName = Annotated[str, Field(description="Name of the job.", max_length=200)]
@@ -34,7 +35,8 @@ When = Annotated[
     _object("{quartz_cron_expression: '0 0 6 * * ?' (seconds first), timezone_id, pause_status}"),
 ]
 Options = Annotated[
-    dict[str, JsonValue], _object("max_concurrent_runs, queue, timeout_seconds, tags.")
+    dict[str, JsonValue],
+    _object("run_on (local, databricks), max_concurrent_runs, queue, timeout_seconds, tags."),
 ]
 
 
@@ -65,6 +67,7 @@ async def run_job(
     name: Annotated[str, Field(description="The job.", max_length=200)] = "",
     parameters: Annotated[dict[str, str], Field(description="Other than the defaults.")]
     | None = None,
+    run_on: Annotated[RunOn, Field(description="auto: as the job says.")] = "auto",
     repair_run_id: Annotated[
         str, Field(description="Run again what failed in this run instead.")
     ] = "",
@@ -76,5 +79,7 @@ async def run_job(
     if repair_run_id:
         answer = await jobs.repair(call.caller, repair_run_id, patience_s=call.patience_s)
     else:
-        answer = await jobs.run(call.caller, name, parameters or {}, patience_s=call.patience_s)
+        answer = await jobs.run(
+            call.caller, name, parameters or {}, run_on=run_on, patience_s=call.patience_s
+        )
     return OneRun(run=answer.model_dump())

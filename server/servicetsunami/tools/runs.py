@@ -11,7 +11,18 @@ RunId = Annotated[str, Field(description="From run_notebook or run_job.", max_le
 Wait = Annotated[bool, Field(description="Wait up to 20 s for it to end.")]
 Name = Annotated[str, Field(description="Only runs of this notebook or job.", max_length=1000)]
 State = Annotated[
-    Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "TIMEDOUT", "CANCELED", "LOST"],
+    Literal[
+        "QUEUED",
+        "PENDING",
+        "RUNNING",
+        "SUCCESS",
+        "SUCCESS_WITH_FAILURES",
+        "FAILED",
+        "TIMEDOUT",
+        "CANCELED",
+        "SKIPPED",
+        "LOST",
+    ],
     Field(description="Only runs in this state."),
 ]
 Since = Annotated[str, Field(description="Only runs since then, ISO 8601.", max_length=40)]

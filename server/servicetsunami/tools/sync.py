@@ -1,15 +1,15 @@
 """The tools that show and steer the way to Databricks."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from servicetsunami.domain.outbox import AssetKind
-from servicetsunami.services.sync_answers import Action, ManagedSync, SyncStatusAnswer
+from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind, SyncStatusAnswer
 from servicetsunami.tools.assets import AssetName
 from servicetsunami.tools.context import CallOf
 
-SyncKind = Annotated[Literal["dataset", "notebook"], Field(description="What kind of asset.")]
+OfKind = Annotated[SyncKind, Field(description="What kind of asset.")]
 Acting = Annotated[
     Action,
     Field(
@@ -22,7 +22,7 @@ Acting = Annotated[
 
 async def sync_status(
     call: CallOf,
-    kind: SyncKind = "dataset",
+    kind: OfKind = "dataset",
     name: AssetName | None = None,
 ) -> SyncStatusAnswer:
     """Show the Databricks workspace's health, what waits to be sent, and what is held up and why.
@@ -37,7 +37,7 @@ async def manage_sync(
     call: CallOf,
     action: Acting,
     *,
-    kind: SyncKind = "dataset",
+    kind: OfKind = "dataset",
     name: AssetName | None = None,
 ) -> ManagedSync:
     """Steer the way to Databricks: set it up, try again, give up, copy back, or switch it off.
@@ -48,4 +48,6 @@ async def manage_sync(
     """
     if kind == "notebook":
         return await call.services.notebook_sync.manage(call.caller, action, name)
+    if kind == "job":
+        return await call.services.job_sync.manage(call.caller, action, name)
     return await call.services.sync.manage(call.caller, action, name, call.report)

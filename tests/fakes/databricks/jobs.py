@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from tests.fakes.databricks.errors import ApiError, invalid
 from tests.fakes.databricks.notebooks import NotebookRunner
-from tests.fakes.databricks.runs import Run, TaskRun, run_info, task_info
+from tests.fakes.databricks.runs import Run, TaskRun, repair_history, run_info, task_info
 from tests.fakes.databricks.state import State
+from tests.fakes.databricks.task_work import JobWork, Worker
 
 PAGE_TASKS = 100
 
@@ -21,8 +22,14 @@ class Jobs:
         self.tokens: dict[str, int] = {}
         self.outcome: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
-        self.notebooks = NotebookRunner()
+        self.worker = Worker()
+        self.worker.next_id = self.next_id
+        self.worker.start_job = self.start_job
         self._last_id = 2**53
+
+    @property
+    def notebooks(self) -> NotebookRunner:
+        return self.worker.notebooks
 
     def next_id(self) -> int:
         self._last_id += 1
@@ -54,7 +61,7 @@ class Jobs:
             tasks=tasks,
             parameters=declared | (body.get("job_parameters") or {}),
             outcomes=self.outcome,
-            execute=self.notebooks.start,
+            begin=self.worker.begin,
             timeout_s=float(settings.get("timeout_seconds") or 0),
             number=1 + len([r for r in self.runs.values() if r.job_id == job_id]),
         )
@@ -65,6 +72,19 @@ class Jobs:
         if token:
             self.tokens[token] = run.run_id
         return run
+
+    def start_job(self, job_id: int, parameters: dict[str, str]) -> Run:
+        """The run of a run_job_task: it takes of the parameters those that the job declares."""
+        settings = self.job(job_id)
+        declared = {each["name"] for each in settings.get("parameters") or []}
+        known = {name: value for name, value in parameters.items() if name in declared}
+        return self.start({"job_parameters": known}, settings, job_id)
+
+    def tasks(self, run_id: int) -> list[TaskRun]:
+        """The task of that number, also one of a loop; or all of the run of that number."""
+        every = [(run, t) for run in self.runs.values() for t in run.tasks]
+        every += [(run, each) for run, task in every for each in task.iterations]
+        return [task for run, task in every if run_id in {task.run_id, run.run_id}]
 
 
 def _page(found: list[dict[str, Any]], request: Request, name: str, limit: int) -> Response:
@@ -139,38 +159,59 @@ def _job_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
     ]
 
 
+def _output(jobs: Jobs, task: TaskRun) -> dict[str, Any]:
+    """What get-output tells of a task."""
+    found: dict[str, Any] = {"metadata": task_info(task)}
+    if "notebook_task" in task.task:
+        found["notebook_output"] = {}
+    if task.key in jobs.outputs:
+        found["notebook_output"] = {"result": jobs.outputs[task.key], "truncated": False}
+    answer = task.work.answer if task.work is not None else {}
+    if answer.get("exit_value") is not None:
+        found["notebook_output"] = {"result": answer["exit_value"], "truncated": False}
+    if isinstance(task.work, JobWork):
+        found["run_job_output"] = answer["run_job_output"]
+    if task.result == "FAILED":
+        said = answer.get("error") or "It failed."
+        found |= {"error": said, "error_trace": f"Traceback: {said}"}
+    return found
+
+
 def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
     async def submit(request: Request) -> Response:
         body = await request.json()
         return JSONResponse({"run_id": jobs.start(body, body, None).run_id})
 
     async def get(request: Request) -> Response:
-        run = jobs.run(request.query_params["run_id"])
+        wanted = int(request.query_params["run_id"])
+        if wanted not in jobs.runs and jobs.tasks(wanted):
+            [task] = jobs.tasks(wanted)
+            return JSONResponse(
+                {**task_info(task), "iterations": [task_info(each) for each in task.iterations]}
+            )
+        run = jobs.run(wanted)
         run.step()
-        return JSONResponse({**run_info(run), "tasks": [task_info(task) for task in run.tasks]})
+        start = int(request.query_params.get("page_token") or 0)
+        shown, more = run.tasks[start : start + PAGE_TASKS], len(run.tasks) > start + PAGE_TASKS
+        info = {**run_info(run), "tasks": [task_info(task) for task in shown]}
+        if more:
+            info |= {"has_more": True, "next_page_token": str(start + PAGE_TASKS)}
+        if request.query_params.get("include_history") == "true":
+            info["repair_history"] = repair_history(run)
+        return JSONResponse(info)
 
     async def output(request: Request) -> Response:
         wanted = int(request.query_params["run_id"])
         if wanted in jobs.runs and len(jobs.runs[wanted].tasks) > 1:
             raise invalid("Retrieving the output of runs with multiple tasks is not supported.")
-        tasks = [t for r in jobs.runs.values() for t in r.tasks if wanted in {t.run_id, r.run_id}]
+        tasks = jobs.tasks(wanted)
         if not tasks:
             raise invalid(f"Run {wanted} does not exist.")
-        [task] = tasks
-        found: dict[str, Any] = {"notebook_output": {}, "metadata": task_info(task)}
-        if task.key in jobs.outputs:
-            found["notebook_output"] = {"result": jobs.outputs[task.key], "truncated": False}
-        if task.execution is not None and task.execution.answer.get("exit_value") is not None:
-            result = task.execution.answer["exit_value"]
-            found["notebook_output"] = {"result": result, "truncated": False}
-        if task.result == "FAILED":
-            said = task.execution.answer["error"] if task.execution is not None else "It failed."
-            found |= {"error": said, "error_trace": f"Traceback: {said}"}
-        return JSONResponse(found)
+        return JSONResponse(_output(jobs, tasks[0]))
 
     async def export(request: Request) -> Response:
         wanted = int(request.query_params["run_id"])
-        tasks = [t for r in jobs.runs.values() for t in r.tasks if wanted == t.run_id]
+        tasks = jobs.tasks(wanted)
         if not tasks or tasks[0].execution is None:
             raise invalid(f"Run {wanted} has nothing to export.")
         view = {"content": tasks[0].execution.export, "name": "notebook", "type": "NOTEBOOK"}
@@ -192,14 +233,18 @@ def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
         return JSONResponse({})
 
     async def repair(request: Request) -> Response:
-        run = jobs.run((await request.json())["run_id"])
+        body = await request.json()
+        run = jobs.run(body["run_id"])
         if not run.is_ended:
             raise ApiError(400, "INVALID_STATE", "The run is still active.")
+        if run.repairs and body.get("latest_repair_id") != run.repairs[-1]:
+            raise invalid("latest_repair_id has to be that of the latest repair.")
         for task in run.tasks:
             if task.result != "SUCCESS":
-                task.state, task.result, task.attempt = "BLOCKED", None, task.attempt + 1
-        run.repairs, run.is_cancelled = run.repairs + 1, False
-        return JSONResponse({"repair_id": jobs.next_id()})
+                task.again()
+        run.repairs.append(jobs.next_id())
+        run.is_cancelled, run.skipped = False, None
+        return JSONResponse({"repair_id": run.repairs[-1]})
 
     async def delete(request: Request) -> Response:
         del jobs.runs[jobs.run((await request.json())["run_id"]).run_id]
@@ -220,7 +265,7 @@ def _run_routes(jobs: Jobs, base: str, wrap: Any) -> list[Route]:
 
 def routes(state: State, wrap: Any) -> list[Route]:
     jobs: Jobs = state.sub(Jobs)
-    jobs.notebooks.state = state
+    jobs.worker.state = jobs.notebooks.state = state
     bases = ("/api/2.2/jobs", "/api/2.1/jobs")
     return [
         route

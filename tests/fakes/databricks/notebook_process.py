@@ -144,8 +144,31 @@ class Notebook:
         return str(output["notebook_output"].get("result", ""))
 
 
+class TaskValues:
+    def __init__(self, earlier: dict[str, dict[str, Any]]) -> None:
+        self.earlier, self.own = earlier, dict[str, Any]()
+
+    def set(self, key: str, value: Any) -> None:
+        self.own[key] = value
+
+    def get(  # the names of the arguments are those of dbutils
+        self,
+        taskKey: str,  # noqa: N803
+        key: str,
+        default: Any = None,
+        debugValue: Any = None,  # noqa: N803
+    ) -> Any:
+        return self.earlier.get(taskKey, {}).get(key, default)
+
+
+class JobUtils:
+    def __init__(self, api: Api) -> None:
+        self.taskValues = TaskValues(api.given.get("task_values") or {})
+
+
 class Dbutils:
     def __init__(self, api: Api) -> None:
+        self.jobs = JobUtils(api)
         self.widgets = Widgets(api.given["parameters"])
         self.notebook = Notebook(api)
 
@@ -233,7 +256,8 @@ def main() -> None:
                 command |= {"state": "error", "errorSummary": error}
             command["results"] = {"type": "listResults", "data": results}
         commands.append(command)
-    json.dump({"commands": commands, "exit_value": exit_value, "error": error}, out)
+    answer = {"commands": commands, "exit_value": exit_value, "error": error}
+    json.dump({**answer, "values": cluster.dbutils.jobs.taskValues.own}, out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -65,7 +66,9 @@ class NotebookRunner:
         self.warehouse_id = ""
         self.catalog = "servicetsunami_local"
 
-    def start(self, task: dict[str, Any]) -> NotebookExecution | None:
+    def start(
+        self, task: dict[str, Any], task_values: Mapping[str, Any] | None = None
+    ) -> NotebookExecution | None:
         """None for a notebook that is not there, whose outcome the test decides."""
         wanted = task.get("notebook_task")
         if wanted is None or self.state is None:
@@ -75,16 +78,28 @@ class NotebookRunner:
             path, _ = objects.get(wanted["notebook_path"])
         except ApiError:
             return None
+        parameters = wanted.get("base_parameters") or {}
+        return self.execute(_cells(objects, path), parameters, path, task_values or {})
+
+    def execute(
+        self,
+        cells: list[list[str]],
+        parameters: Mapping[str, str],
+        path: str,
+        task_values: Mapping[str, Any],
+    ) -> NotebookExecution:
+        assert self.state is not None
         tokens: Tokens = self.state.sub(Tokens)
         return NotebookExecution(
             {
-                "cells": _cells(objects, path),
-                "parameters": wanted.get("base_parameters") or {},
+                "cells": cells,
+                "parameters": dict(parameters),
                 "url": self.url,
                 "token": tokens.pat,
                 "warehouse_id": self.warehouse_id,
                 "catalog": self.catalog,
                 "path": path,
+                "task_values": dict(task_values),
             }
         )
 

@@ -9,16 +9,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.fakes.databricks.errors import ApiError
 from tests.fakes.databricks.notebooks import NotebookExecution
+from tests.fakes.databricks.task_work import LoopWork, Work
 
-_CODES = {"SUCCESS": "SUCCESS", "FAILED": "RUN_EXECUTION_ERROR", "CANCELED": "USER_CANCELED"}
+_CODES = {
+    "SUCCESS": "SUCCESS",
+    "SUCCESS_WITH_FAILURES": "SUCCESS_WITH_FAILURES",
+    "FAILED": "RUN_EXECUTION_ERROR",
+    "CANCELED": "USER_CANCELED",
+    "MAXIMUM_CONCURRENT_RUNS_REACHED": "MAX_CONCURRENT_RUNS_EXCEEDED",
+    "DISABLED": "DISABLED",
+}
 _RUN_IF = {
     "ALL_SUCCESS": lambda results: all(each == "SUCCESS" for each in results),
     "ALL_DONE": lambda _: True,
-    "NONE_FAILED": lambda results: "FAILED" not in results,
+    "NONE_FAILED": lambda results: (
+        "SUCCESS" in results and not {"FAILED", "UPSTREAM_FAILED"} & set(results)
+    ),
     "AT_LEAST_ONE_SUCCESS": lambda results: "SUCCESS" in results,
-    "AT_LEAST_ONE_FAILED": lambda results: "FAILED" in results,
-    "ALL_FAILED": lambda results: all(each == "FAILED" for each in results),
+    "AT_LEAST_ONE_FAILED": lambda results: {"FAILED", "UPSTREAM_FAILED"} & set(results),
+    "ALL_FAILED": lambda results: set(results) <= {"FAILED", "UPSTREAM_FAILED"},
 }
 
 
@@ -30,7 +41,11 @@ class TaskRun:
     result: str | None = None
     attempt: int = 0
     outcome: str | None = None
-    execution: NotebookExecution | None = None
+    work: Work | None = None
+    input: Any = None
+    resolved: dict[str, Any] = field(default_factory=dict)
+    started_at: float = 0
+    ended_at: float = 0
 
     @property
     def key(self) -> str:
@@ -39,6 +54,21 @@ class TaskRun:
     @property
     def is_ended(self) -> bool:
         return self.result is not None
+
+    @property
+    def execution(self) -> NotebookExecution | None:
+        return self.work if isinstance(self.work, NotebookExecution) else None
+
+    @property
+    def iterations(self) -> "list[TaskRun]":
+        return self.work.iterations if isinstance(self.work, LoopWork) else []
+
+    def end(self, result: str) -> None:
+        self.state, self.result, self.ended_at = "TERMINATED", result, time.time()
+
+    def again(self) -> None:
+        """Have it run once more, in an attempt of its own."""
+        self.state, self.result, self.attempt, self.work = "BLOCKED", None, self.attempt + 1, None
 
 
 @dataclass
@@ -49,13 +79,14 @@ class Run:
     tasks: list[TaskRun]
     parameters: dict[str, str]
     outcomes: dict[str, str]
-    execute: Callable[[dict[str, Any]], NotebookExecution | None] = lambda _: None
+    begin: Callable[["Run", TaskRun], Work | None] = lambda _, __: None
     timeout_s: float = 0
     number: int = 1
     started_at: float = field(default_factory=time.time)
     is_cancelled: bool = False
     skipped: str | None = None
-    repairs: int = 0
+    repairs: list[int] = field(default_factory=list)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def is_ended(self) -> bool:
@@ -63,6 +94,7 @@ class Run:
 
     @property
     def result(self) -> str:
+        """How it has ended: what its leaves say, as Databricks has it."""
         if self.skipped is not None:
             return self.skipped
         results = [task.result for task in self.tasks]
@@ -70,53 +102,75 @@ class Run:
             return "CANCELED"
         if "TIMEDOUT" in results:
             return "TIMEDOUT"
-        return "FAILED" if {"FAILED", "UPSTREAM_FAILED"} & set(results) else "SUCCESS"
+        awaited = {e["task_key"] for t in self.tasks for e in t.task.get("depends_on") or []}
+        leaves = {task.result for task in self.tasks if task.key not in awaited}
+        if {"FAILED", "UPSTREAM_FAILED"} & leaves:
+            return "FAILED"
+        return "SUCCESS_WITH_FAILURES" if "FAILED" in results else "SUCCESS"
 
     def step(self) -> None:
         """Blocked becomes running, running becomes ended: one step for each task."""
-        by_key = {task.key: task for task in self.tasks}
         for task in self.tasks:
-            if task.is_ended:
-                continue
-            is_late = 0 < self.timeout_s < time.time() - self.started_at
-            if self.is_cancelled or is_late:
-                if task.execution is not None:
-                    task.execution.stop()
-                task.state = "TERMINATED"
-                task.result = "CANCELED" if self.is_cancelled else "TIMEDOUT"
-            elif task.execution is not None and task.execution.result is None:
-                continue
-            elif task.state == "RUNNING":
-                self._end(task)
-            else:
-                self._begin(task, by_key)
+            self.step_one(task)
 
-    def _begin(self, task: TaskRun, by_key: dict[str, TaskRun]) -> None:
+    def step_one(self, task: TaskRun) -> None:
+        if task.is_ended or self.skipped is not None:
+            return
+        is_late = 0 < self.timeout_s < time.time() - self.started_at
+        if self.is_cancelled or is_late:
+            if task.work is not None:
+                task.work.stop()
+            task.end("CANCELED" if self.is_cancelled else "TIMEDOUT")
+        elif task.work is not None and task.work.result is None:
+            return
+        elif task.state == "RUNNING":
+            self._end(task)
+        else:
+            self._begin(task)
+
+    def _begin(self, task: TaskRun) -> None:
+        by_key = {each.key: each for each in self.tasks}
         before = [by_key[each["task_key"]] for each in task.task.get("depends_on") or []]
         if not all(each.is_ended for each in before):
+            return
+        if task.task.get("disabled"):
+            task.end("DISABLED")
             return
         wanted = [each.get("outcome") for each in task.task.get("depends_on") or []]
         taken = [each.outcome for each in before]
         if any(w is not None and w != t for w, t in zip(wanted, taken, strict=True)):
-            task.state, task.result = "TERMINATED", "EXCLUDED"
+            task.end("EXCLUDED")
             return
-        rule = _RUN_IF[task.task.get("run_if") or "ALL_SUCCESS"]
-        if before and not rule([str(each.result) for each in before]):
+        run_if = task.task.get("run_if") or "ALL_SUCCESS"
+        if before and not _RUN_IF[run_if]([str(each.result) for each in before]):
+            off = [each.result == "DISABLED" for each in before]
+            if any(off) if run_if in {"ALL_SUCCESS", "ALL_FAILED"} else all(off):
+                task.end("DISABLED")
+                return
             failed = {"FAILED", "UPSTREAM_FAILED"} & {each.result for each in before}
-            task.state, task.result = "TERMINATED", "UPSTREAM_FAILED" if failed else "EXCLUDED"
+            is_upstream = failed and run_if not in {"AT_LEAST_ONE_FAILED", "ALL_FAILED"}
+            task.end("UPSTREAM_FAILED" if is_upstream else "EXCLUDED")
             return
-        task.state, task.execution = "RUNNING", self.execute(task.task)
+        task.started_at = task.started_at or time.time()
+        try:
+            task.work = self.begin(self, task)
+        except ApiError:
+            task.end("FAILED")
+            return
+        task.state = "RUNNING"
 
     def _end(self, task: TaskRun) -> None:
-        executed = task.execution.result if task.execution is not None else None
+        executed = task.work.result if task.work is not None else None
         result = self.outcomes.get(task.key) or executed or "SUCCESS"
         if result == "FAILED" and task.attempt < int(task.task.get("max_retries") or 0):
-            task.attempt, task.state = task.attempt + 1, "BLOCKED"
+            task.again()
             return
-        task.state, task.result = "TERMINATED", result
-        condition = task.task.get("condition_task")
+        if task.execution is not None:
+            self.values[task.key] = task.execution.answer.get("values") or {}
+        condition = task.resolved.get("condition_task")
         if condition:
             task.outcome = str(_holds(condition)).lower()
+        task.end(result)
 
 
 def _holds(condition: dict[str, Any]) -> bool:
@@ -139,17 +193,21 @@ def states(state: str, result: str | None, *, is_multi: bool = False) -> dict[st
             "state": {"life_cycle_state": state, "state_message": ""},
             "status": {"state": state},
         }
-    skipped = result in {"MAXIMUM_CONCURRENT_RUNS_REACHED", "EXCLUDED"}
+    skipped = result in {"MAXIMUM_CONCURRENT_RUNS_REACHED", "EXCLUDED", "DISABLED"}
     life = "SKIPPED" if skipped else "TERMINATED"
     if is_multi and result == "FAILED":
         life = "INTERNAL_ERROR"
     code = _CODES.get(result, "SKIPPED" if skipped else "RUN_EXECUTION_ERROR")
-    kind = "SUCCESS" if result == "SUCCESS" else "CLIENT_ERROR"
+    good = result in {"SUCCESS", "SUCCESS_WITH_FAILURES"}
     return {
         "state": {"life_cycle_state": life, "result_state": result, "state_message": ""},
         "status": {
             "state": "TERMINATED",
-            "termination_details": {"code": code, "type": kind, "message": ""},
+            "termination_details": {
+                "code": code,
+                "type": "SUCCESS" if good else "CLIENT_ERROR",
+                "message": "",
+            },
         },
     }
 
@@ -175,8 +233,16 @@ def task_info(task: TaskRun) -> dict[str, Any]:
         **task.task,
         "run_id": task.run_id,
         "attempt_number": task.attempt,
-        **states("PENDING" if task.state == "BLOCKED" else task.state, task.result),
+        "start_time": int(task.started_at * 1000),
+        "end_time": int(task.ended_at * 1000),
+        **states(task.state, task.result),
     }
     if task.outcome is not None:
         info["condition_task"] = {**task.task["condition_task"], "outcome": task.outcome}
     return info
+
+
+def repair_history(run: Run) -> list[dict[str, Any]]:
+    """The first run, and each repair of it."""
+    original = {"type": "ORIGINAL", "start_time": int(run.started_at * 1000)}
+    return [original, *({"type": "REPAIR", "id": number} for number in run.repairs)]

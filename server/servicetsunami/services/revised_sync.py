@@ -1,0 +1,126 @@
+"""Steers the way of notebooks and of jobs to Databricks: what is the same for both."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import SyncState
+from servicetsunami.domain.job import Job
+from servicetsunami.domain.notebook import Notebook, NotebookName
+from servicetsunami.domain.outbox import AssetKind, Change
+from servicetsunami.errors import ConfigurationError, InvalidInput
+from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind
+from servicetsunami.stores.metadata import Metadata
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+    from servicetsunami.stores.jobs import Jobs
+    from servicetsunami.stores.notebooks import Notebooks
+
+Pull = Callable[[Caller, str | None], Awaitable[ManagedSync]]
+
+
+class RevisedSync:
+    """Does the actions of one kind; `wake` has the worker look at once."""
+
+    def __init__(self, *, metadata: Metadata, kind: SyncKind, wake: Callable[[], None]) -> None:
+        self._metadata = metadata
+        self._kind = kind
+        self._outbox_kind = AssetKind(kind)
+        self._wake = wake
+
+    async def manage(
+        self, caller: Caller, action: Action, given: str | None, *, pull: Pull
+    ) -> ManagedSync:
+        """Do an action; see the tool for what each means.
+
+        Raises InvalidInput without a needed name, ConfigurationError without a workspace.
+        """
+        name = given
+        if given is not None and self._outbox_kind is AssetKind.NOTEBOOK:
+            name = str(NotebookName.parse(given))
+        if action in {"initialise", "retry", "pull"} and not caller.has_databricks:
+            raise ConfigurationError(
+                "No Databricks workspace is connected.",
+                "Have DATABRICKS_ENABLED and its companions set; "
+                "docs/how-to/connect-databricks.md shows how.",
+            )
+        if action in {"initialise", "retry"}:
+            return await self._retry(caller, name)
+        if action == "pull":
+            return await pull(caller, name)
+        if name is None:
+            raise InvalidInput(
+                f"The action {action} needs to know of which {self._kind}.", "Give `name`."
+            )
+        if action == "drop":
+            return await self._drop(caller, name)
+        return await self._switch(caller, name, is_on=action == "on")
+
+    async def _retry(self, caller: Caller, name: str | None) -> ManagedSync:
+        async with self._metadata.begin() as transaction:
+            items = await transaction.outbox.requeue(
+                caller.tenant, kind=self._outbox_kind, subject=name, at=datetime.now(UTC)
+            )
+            await self._store(transaction).unpark(caller.tenant, name)
+        self._wake()
+        return self.managed("retry", name, items=items, done=f"{items} changes are tried again.")
+
+    async def _drop(self, caller: Caller, name: str) -> ManagedSync:
+        async with self._metadata.begin() as transaction:
+            items = await transaction.outbox.drop(
+                caller.tenant, kind=self._outbox_kind, subject=name, at=datetime.now(UTC)
+            )
+            asset = await self._find(transaction, caller, name)
+            if asset is not None and asset.sync_state is SyncState.PARKED:
+                await self._store(transaction).set_sync(
+                    caller.tenant, asset.id, SyncState.WAITING, error="changes were dropped"
+                )
+        return self.managed("drop", name, items=items, done=f"{items} changes will not be sent.")
+
+    async def _switch(self, caller: Caller, name: str, *, is_on: bool) -> ManagedSync:
+        state = SyncState.WAITING if is_on else SyncState.OFF
+        async with self._metadata.begin() as transaction:
+            asset = await self._get(transaction, caller, name)
+            await self._store(transaction).set_sync(caller.tenant, asset.id, state)
+            await promise_newest(
+                transaction,
+                replace(asset, sync_state=state),
+                Change.UPSERT,
+                at=datetime.now(UTC),
+            )
+        self._wake()
+        done = "is sent to Databricks again" if is_on else "stays on this machine"
+        return self.managed("on" if is_on else "off", name, done=f"{name} {done}.")
+
+    def managed(
+        self, action: Action, name: str | None, *, done: str, items: int | None = None
+    ) -> ManagedSync:
+        """Say what was done."""
+        return ManagedSync(
+            action=action,
+            kind=self._kind,
+            name=name,
+            items=items,
+            done=done,
+            next="Call sync_status to see how it stands.",
+        )
+
+    def _store(self, transaction: "Transaction") -> "Notebooks | Jobs":
+        is_job = self._outbox_kind is AssetKind.JOB
+        return transaction.jobs if is_job else transaction.notebooks
+
+    async def _find(
+        self, transaction: "Transaction", caller: Caller, name: str
+    ) -> Notebook | Job | None:
+        if self._outbox_kind is AssetKind.JOB:
+            return await transaction.jobs.find(caller.tenant, name)
+        return await transaction.notebooks.find(caller.tenant, NotebookName(name))
+
+    async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Notebook | Job:
+        if self._outbox_kind is AssetKind.JOB:
+            return await transaction.jobs.get(caller.tenant, name)
+        return await transaction.notebooks.get(caller.tenant, NotebookName(name))
