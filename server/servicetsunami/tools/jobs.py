@@ -51,7 +51,7 @@ async def create_job(  # noqa: PLR0917 - the order is part of the published surf
     """Create a job, a DAG of tasks, or a new revision of it.
 
     References: {{job.parameters.x}}, {{tasks.key.values.name}}; {{input}} in a loop. SQL may
-    CREATE [OR REPLACE] TABLE AS, INSERT, UPDATE, DELETE. An `idempotent` task may run again
+    CREATE [OR REPLACE] TABLE AS, INSERT, UPDATE, DELETE, MERGE. An `idempotent` task may run again
     after a crash.
     """
     given: dict[str, Any] = {**(options or {}), "name": name, "tasks": tasks}

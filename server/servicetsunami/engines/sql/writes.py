@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from servicetsunami.domain.dataset import Column
-from servicetsunami.errors import InvalidInput, SqlRefused
+from servicetsunami.engines.sql.merges import merged, refuse_unknown
+from servicetsunami.errors import SqlRefused
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
 Mode = Literal["create", "append", "overwrite"]
-WRITE_VERBS: Final = frozenset({"CREATE", "INSERT", "DELETE", "UPDATE"})
+WRITE_VERBS: Final = frozenset({"CREATE", "INSERT", "DELETE", "UPDATE", "MERGE"})
 _DIALECT: Final = "databricks"
 _NEXT: Final = (
-    "Use CREATE [OR REPLACE] TABLE t AS SELECT, INSERT INTO t, INSERT OVERWRITE t, DELETE FROM t "
-    "or UPDATE t SET."
+    "Use CREATE [OR REPLACE] TABLE t AS SELECT, INSERT INTO t, INSERT OVERWRITE t, DELETE FROM t, "
+    "UPDATE t SET or MERGE INTO t."
 )
 
 
@@ -36,7 +37,7 @@ class Write:
         """Whether it changes rows that are there: the target is read, and written as a whole."""
         from sqlglot import exp  # noqa: PLC0415 - heavy
 
-        return isinstance(self.tree, (exp.Update, exp.Delete))
+        return isinstance(self.tree, (exp.Update, exp.Delete, exp.Merge))
 
     def select(self, columns: Sequence[Column] = ()) -> str:
         """The SELECT of the rows to write; `columns` are the target's, in their order."""
@@ -46,6 +47,8 @@ class Write:
             return _kept(self.tree, self.target)
         if isinstance(self.tree, exp.Update):
             return _updated(self.tree, self.target, columns)
+        if isinstance(self.tree, exp.Merge):
+            return merged(self.tree, self.target, columns)
         return _inserted(self.tree, columns)
 
 
@@ -71,7 +74,7 @@ def read_write(sql: str) -> Write:
     if isinstance(tree, exp.Insert) and tree.expression is not None:
         mode = "overwrite" if tree.args.get("overwrite") else "append"
         return Write(target=_target(tree.this), mode=mode, tree=tree)
-    if isinstance(tree, (exp.Update, exp.Delete)) and isinstance(tree.this, exp.Table):
+    if isinstance(tree, (exp.Update, exp.Delete, exp.Merge)) and isinstance(tree.this, exp.Table):
         return Write(target=_target(tree.this), mode="overwrite", tree=tree)
     raise SqlRefused(f"A job cannot run {sql.strip()[:60]!r}.", _NEXT)
 
@@ -101,12 +104,7 @@ def _updated(tree: "exp.Update", target: str, columns: Sequence[Column]) -> str:
     where = tree.args.get("where")
     condition = where.this.sql(_DIALECT) if where is not None else "TRUE"
     news = {each.this.name.lower(): each.expression.sql(_DIALECT) for each in tree.expressions}
-    unknown = news.keys() - {column.name.lower() for column in columns}
-    if unknown:
-        raise InvalidInput(
-            f"UPDATE sets {', '.join(sorted(unknown))}, which {target} has not.",
-            f"Its columns are {', '.join(column.name for column in columns)}.",
-        )
+    refuse_unknown("UPDATE", news, target, columns)
     shown = [
         f"CASE WHEN {condition} THEN CAST({news[column.name.lower()]} AS {column.type}) "
         f"ELSE `{column.name}` END AS `{column.name}`"

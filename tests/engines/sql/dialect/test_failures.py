@@ -34,6 +34,8 @@ def bridge() -> Bridge:
         ("SELECT map('a', 1, 'a', 2)", "DUPLICATED_MAP_KEY"),
         ("SELECT (SELECT id FROM main.sales.orders)", "SCALAR_SUBQUERY_TOO_MANY_ROWS"),
         ("SELECT raise_error('boom')", "USER_RAISED_EXCEPTION.*boom"),
+        ("SELECT CASE WHEN true THEN raise_error('boom') ELSE 1 END", "USER_RAISED.*boom"),
+        ("SELECT 'x' || raise_error('boom')", "USER_RAISED_EXCEPTION.*boom"),
         ("SELECT to_date('x', 'yyyy')", "CANNOT_PARSE_TIMESTAMP"),
         ("SELECT parse_json('{')", "MALFORMED_RECORD_IN_PARSING"),
     ],

@@ -1,6 +1,7 @@
 """Casts between Databricks types, by the rules of ANSI mode."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -83,7 +84,7 @@ def text_of(expr: Expr) -> Expr:
     if expr.type.kind is Kind.STRING:
         return expr
     if expr.type.kind is Kind.VOID:
-        return Expr("CAST(NULL AS VARCHAR)", STRING, expr.name, expr.constant)
+        return _void(expr, STRING)
     if expr.type.kind in NESTED:
         return _nested_text(expr)
     template = _TO_TEXT.get(expr.type.kind)
@@ -93,6 +94,12 @@ def text_of(expr: Expr) -> Expr:
         )
     uses = _USES if "s_" in template else 1
     return fill(template, STRING, [expr], uses=uses)
+
+
+def _void(expr: Expr, target: SqlType) -> Expr:
+    """Give what has no type one; not only NULL has none, but also a call that raises an error."""
+    done = fill(f"CAST({{0}} AS {render_duckdb(target)})", target, [expr], name=expr.name)
+    return replace(done, constant=expr.constant)
 
 
 def _nested_text(expr: Expr) -> Expr:
@@ -225,7 +232,7 @@ def cast(expr: Expr, target: SqlType) -> Expr:
     if target.kind is Kind.VOID:
         raise _impossible(source, target)
     if source.kind is Kind.VOID:
-        return Expr(f"CAST(NULL AS {render_duckdb(target)})", target, expr.name, expr.constant)
+        return _void(expr, target)
     if target.kind is Kind.STRING:
         done = _variant_text(expr) if source.kind is Kind.VARIANT else text_of(expr)
     elif source.kind is Kind.STRING:

@@ -97,6 +97,8 @@ def _is_call(tokens: Sequence[Token], index: int) -> bool:
         return False
     if name == "FILTER" and index + 2 < len(tokens) and tokens[index + 2].text.upper() == "WHERE":
         return False
+    if name == "INSERT" and tokens[0].text.upper() == "MERGE":
+        return tokens[index - 1].text.upper() != "THEN"
     return not (name == "EXISTS" and index and _opens_query(tokens, index + 2))
 
 
