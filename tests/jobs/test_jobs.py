@@ -132,6 +132,20 @@ async def test_what_a_job_may_write_is_written_and_the_rest_refused(client: Clie
     assert all(words in errors[key] for key, (_, words) in refused.items()), errors
 
 
+async def test_a_dataset_tells_which_runs_read_and_wrote_it(client: Client) -> None:
+    await call(client, "ingest_dataset", source=[{"n": 1}], name="u")
+    made = await run(client, sql("make", "CREATE TABLE v AS SELECT n FROM u"))
+    code = "lake.write(lake.sql('SELECT n + 1 AS n FROM v'), 'u', mode='append')"
+    wrote = await call(client, "run_notebook", content=code)
+
+    async def traces(name: str) -> list[tuple[str, str, int]]:
+        described = await call(client, "describe_asset", name=name)
+        return [(each["run_id"], each["did"], each["version"]) for each in described["runs"]]
+
+    assert await traces("u") == [(wrote["run_id"], "wrote", 1), (made["run_id"], "read", 0)]
+    assert await traces("v") == [(wrote["run_id"], "read", 0), (made["run_id"], "wrote", 0)]
+
+
 async def test_a_version_tells_the_run_that_wrote_it(client: Client, tmp_path: Path) -> None:
     found = await run(client, sql("make", "CREATE TABLE v AS SELECT 1 AS n"))
     logs = list((tmp_path / "data").rglob("_delta_log/*.json"))

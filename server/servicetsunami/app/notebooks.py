@@ -14,7 +14,6 @@ from servicetsunami.engines.kernels.pool import KernelPool
 from servicetsunami.engines.kernels.sandbox import Sandboxes
 from servicetsunami.engines.kernels.spec import KernelSpec, Limits
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_sql import JobSql
 from servicetsunami.services.job_tasks import JobTasks
@@ -22,16 +21,15 @@ from servicetsunami.services.jobs import Jobs
 from servicetsunami.services.notebook_data import NotebookData
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.notebooks import Notebooks
-from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_jobs import RemoteJobs
 from servicetsunami.services.remote_runs import RemoteRuns
+from servicetsunami.services.run_data import RunData
 from servicetsunami.services.run_plans import RunPlans
 from servicetsunami.services.run_records import RunRecords
 from servicetsunami.services.runs import Runs
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.stores.results import ResultStore
 from servicetsunami.stores.tables.location import tables_dir
 
 _PASSED_ON: Final = ("LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -57,20 +55,12 @@ def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> Ker
     )
 
 
-def data(
-    metadata: Metadata, queries: Queries, datasets: Datasets, results: ResultStore
-) -> NotebookData:
-    """What notebooks see of datasets."""
-    return NotebookData(metadata=metadata, queries=queries, datasets=datasets, results=results)
-
-
 def runs(
     settings: Settings,
     *,
     metadata: Metadata,
     notebooks: Notebooks,
-    data: NotebookData,
-    sql: JobSql,
+    data: RunData,
     usage: UsageMeter,
     pool: KernelPool,
     tasks: TaskGroup,
@@ -84,7 +74,7 @@ def runs(
     here = NotebookRuns(
         records=records,
         plans=plans,
-        data=data,
+        data=NotebookData(data),
         pool=pool,
         tasks=tasks,
         spec_of=partial(_spec, settings),
@@ -96,7 +86,7 @@ def runs(
         tasks=tasks,
         outputs_dir=settings.data_dir / "tenants",
     )
-    work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=sql)
+    work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=JobSql(data))
     engine = _engine(settings, metadata, work, tasks, caller_of)
     remote_jobs = RemoteJobs(metadata=metadata, records=records, connection=connection, tasks=tasks)
     jobs = Jobs(metadata=metadata, usage=usage, engine=engine, there=remote_jobs, on_change=wake)

@@ -258,7 +258,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
 ) -> "tuple[Runs, Jobs]":
     """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
-    from servicetsunami.services.job_sql import JobSql  # noqa: PLC0415
+    from servicetsunami.services.run_data import RunData  # noqa: PLC0415
 
     pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
     parts.closing.push_async_callback(pool.aclose)
@@ -266,11 +266,10 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         settings,
         metadata=parts.metadata,
         notebooks=notebooks,
-        data=notebook_parts.data(parts.metadata, queries, datasets, parts.results),
-        usage=parts.usage,
-        sql=JobSql(
+        data=RunData(
             metadata=parts.metadata, queries=queries, datasets=datasets, results=parts.results
         ),
+        usage=parts.usage,
         pool=pool,
         tasks=parts.tasks,
         connection=parts.connection,

@@ -245,6 +245,16 @@ class PulledAnswer(Answer):
         return cls(table=pulled.table, version=pulled.version, at=pulled.at.isoformat())
 
 
+class TraceAnswer(Answer):
+    """Which version of a dataset a run has read or written."""
+
+    run_id: str
+    name: str
+    did: Literal["read", "wrote"]
+    version: int
+    at: str
+
+
 class DescribedAsset(Answer):
     """All that helps to use one asset well; a table that is only on Databricks has no versions."""
 
@@ -271,6 +281,7 @@ class DescribedAsset(Answer):
     updated_at: str | None = None
     sync: Annotated[SyncAnswer, AS_OBJECT] | None = None
     pulled: Annotated[PulledAnswer, AS_OBJECT] | None = None
+    runs: list[Annotated[TraceAnswer, AS_OBJECT]] | None = None
     next: str
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 PAGE_ITEMS: Final = 50
 _SAMPLE_ROWS: Final = 5
 _VERSIONS_SHOWN: Final = 10
+_TRACES_SHOWN: Final = 20
 _DELETE_TIMEOUT_S: Final = 20.0
 _FULL_PARTS: Final = 3
 
@@ -182,8 +183,19 @@ class Datasets:
             versions = await transaction.datasets.versions(
                 caller.tenant, found.dataset.id, limit=_VERSIONS_SHOWN
             )
+            traces = await transaction.lineage.of(
+                caller.tenant, found.dataset.id, limit=_TRACES_SHOWN
+            )
         sample = await self._sample(caller, found)
-        return described(caller, found, statistics, versions, sample=sample, location=location)
+        return described(
+            caller,
+            found,
+            statistics,
+            versions,
+            sample=sample,
+            location=location,
+            traces=traces,
+        )
 
     async def _describe_elsewhere(self, caller: Caller, name: str) -> DescribedAsset | None:
         """A table of Databricks that is not here; None for what is to be looked for here."""

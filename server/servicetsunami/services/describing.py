@@ -1,6 +1,6 @@
 """Words what is known of datasets: lines, descriptions, and what an ingest did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from servicetsunami.services.answers import (
     IngestAnswer,
     PulledAnswer,
     SyncAnswer,
+    TraceAnswer,
     VersionAnswer,
 )
 from servicetsunami.services.catalog import TableFound
@@ -21,6 +22,7 @@ from servicetsunami.services.ingesting import Ingested
 from servicetsunami.services.ingestion import IngestRequest
 
 if TYPE_CHECKING:
+    from servicetsunami.stores.lineage import Trace
     from servicetsunami.stores.tables.statistics import ColumnStatistics
 
 _LISTED_COLUMNS_MAX: Final = 40
@@ -59,6 +61,7 @@ def described(
     *,
     sample: list[list[Any]],
     location: Path,
+    traces: "Sequence[Trace]",
 ) -> DescribedAsset:
     """All that helps to use one dataset well."""
     dataset = found.dataset
@@ -91,7 +94,18 @@ def described(
         updated_at=dataset.updated_at.isoformat(),
         sync=SyncAnswer.of(dataset),
         pulled=PulledAnswer.of(dataset.pulled) if dataset.pulled else None,
+        runs=[_trace(each) for each in traces] or None,
         next=f"Ask with query_dataset: SELECT ... FROM {dataset.name}",  # noqa: S608
+    )
+
+
+def _trace(found: "Trace") -> TraceAnswer:
+    return TraceAnswer(
+        run_id=found.run_id,
+        name=found.name,
+        did="wrote" if found.is_write else "read",
+        version=found.version,
+        at=found.at.isoformat(),
     )
 
 

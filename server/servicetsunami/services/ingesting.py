@@ -231,6 +231,10 @@ class Ingesting:
         kept: Dataset | None = None
         async with self._metadata.begin() as transaction:
             await _acknowledge(transaction, target, settled, change, keys=keys)
+            if request.run_id is not None:
+                await transaction.lineage.note(
+                    dataset.id, version=change.version, run_id=request.run_id, is_write=True, at=now
+                )
             if report["rejects_written"] is not None:
                 kept = _dataset(
                     caller, rejects, report["rejects_written"], f"rejects of {target.name}", now

@@ -7,6 +7,7 @@ from typing import Any, Final
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.run import Run, RunState, TaskRun
 from servicetsunami.services.answers import Answer, AnyObject
+from servicetsunami.services.schedule_words import in_words
 
 _FIRES_SHOWN: Final = 5
 _OUTPUT_CHARS_MAX: Final = 2_000
@@ -18,6 +19,7 @@ class SavedJob(Answer):
     name: str
     revision: int
     changed: bool
+    schedule: str | None = None
     next_fire_times: list[str] | None = None
     next: str
 
@@ -28,6 +30,7 @@ class SavedJob(Answer):
             name=job.name,
             revision=job.revision,
             changed=changed,
+            schedule=_schedule(job),
             next_fire_times=fire_times(job),
             next="Call run_job with this name; get_run follows its runs.",
         )
@@ -84,12 +87,18 @@ def fire_times(job: Job) -> list[str] | None:
     return [schedule.local(at).isoformat() for at in times]
 
 
+def _schedule(job: Job) -> str | None:
+    schedule = job.settings.schedule
+    return None if schedule is None else in_words(schedule)
+
+
 def described_job(job: Job, runs: Sequence[Run]) -> dict[str, Any]:
     """What describe_asset tells of a job besides its name."""
     last = [JobRunAnswer.of(run, ()).model_dump(exclude={"kind", "next", "name"}) for run in runs]
     return {
         "settings": dict(job.settings.source),
         "run_on": job.settings.run_on,
+        "schedule": _schedule(job),
         "next_fire_times": fire_times(job),
         "last_runs": last,
         "job_id_on_databricks": None if job.there is None else job.there.job_id,

@@ -12,13 +12,8 @@ from servicetsunami.domain.dataset import Column, Dataset, DatasetName, WriteMod
 from servicetsunami.engines.sql.writes import WRITE_VERBS, Write, read_write
 from servicetsunami.errors import Conflict, LimitExceeded, NotFound
 from servicetsunami.services.answers import QueryAnswer
-from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
-from servicetsunami.services.progress import silent
-from servicetsunami.services.queries import Queries, Question
-from servicetsunami.services.sources import LocalSource
-from servicetsunami.stores.metadata import Metadata
-from servicetsunami.stores.results import ResultStore
+from servicetsunami.services.run_data import RunData
 
 _SHOWN_ROWS: Final = 20
 _ATTEMPTS_MAX: Final = 5
@@ -27,13 +22,8 @@ _ATTEMPTS_MAX: Final = 5
 class JobSql:
     """Answers statements of jobs; a change is applied once for its key."""
 
-    def __init__(
-        self, *, metadata: Metadata, queries: Queries, datasets: Datasets, results: ResultStore
-    ) -> None:
-        self._metadata = metadata
-        self._queries = queries
-        self._datasets = datasets
-        self._results = results
+    def __init__(self, data: RunData) -> None:
+        self._data = data
 
     async def run(
         self,
@@ -51,7 +41,7 @@ class JobSql:
         words = sql.split(maxsplit=1)
         if words and words[0].upper() in WRITE_VERBS:
             return await self._change(caller, sql, parameters, key=key, run_id=run_id)
-        answer = await self._ask(caller, sql, parameters, rows_max=_SHOWN_ROWS)
+        answer = await self._ask(caller, sql, parameters, run_id=run_id, rows_max=_SHOWN_ROWS)
         columns = [column.name for column in answer.columns]
         rows: list[JsonValue] = [list(row) for row in answer.rows]
         reads: list[JsonValue] = [table.model_dump() for table in answer.tables]
@@ -88,7 +78,7 @@ class JobSql:
         key: str,
         run_id: str,
     ) -> dict[str, JsonValue]:
-        async with self._metadata.read() as transaction:
+        async with self._data.metadata.read() as transaction:
             dataset = await transaction.datasets.find(caller.tenant, name)
             applied = None
             if dataset is not None:
@@ -103,7 +93,7 @@ class JobSql:
                 "Create it first: CREATE TABLE … AS SELECT.",
             )
         select = await to_thread.run_sync(partial(write.select, dataset.columns if dataset else ()))
-        answer = await self._ask(caller, select, parameters, rows_max=0)
+        answer = await self._ask(caller, select, parameters, run_id=run_id, rows_max=0)
         if answer.row_count_is_minimum:
             raise LimitExceeded(
                 f"The statement makes more than {answer.row_count} rows.",
@@ -136,17 +126,14 @@ class JobSql:
             base_version=dataset.version if dataset is not None and is_checked else None,
             run_id=run_id,
         )
-        if answer.cursor is None:
+        path = self._data.stored(caller, answer)
+        if path is None:
             from servicetsunami.stores.tables.empty import write_empty  # noqa: PLC0415 - heavy
 
             columns = tuple(Column(name=each.name, type=each.type) for each in answer.columns)
-            path = self._results.reserve(caller.tenant)[1]
+            path = self._data.results.reserve(caller.tenant)[1]
             await to_thread.run_sync(partial(write_empty, path, columns))
-        else:
-            result_id = answer.cursor.partition(":")[0]
-            path = self._results.open(caller.tenant, caller.subject, result_id).path
-        source = LocalSource(path=path, rows=None, options=request.reader_options)
-        done = await self._datasets.ingest(caller, request, silent, source=source)
+        done = await self._data.write(caller, request, path)
         reads: list[JsonValue] = [table.model_dump() for table in answer.tables]
         return {
             "written": done.name,
@@ -156,15 +143,15 @@ class JobSql:
         }
 
     async def _ask(
-        self, caller: Caller, sql: str, parameters: Mapping[str, JsonValue], *, rows_max: int
+        self,
+        caller: Caller,
+        sql: str,
+        parameters: Mapping[str, JsonValue],
+        *,
+        run_id: str,
+        rows_max: int,
     ) -> QueryAnswer:
         used = {name: value for name, value in parameters.items() if f":{name}" in sql}
-        question = Question(
-            sql=sql,
-            parameters=used,
-            rows_max=rows_max,
-            timeout_s=None,
-            form="concise",
-            run_on="local",
+        return await self._data.ask(
+            caller, sql, used, run_id=run_id, rows_max=rows_max, run_on="local"
         )
-        return await self._queries.ask(caller, question, silent)

@@ -30,7 +30,7 @@ from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_records import new_run
 from servicetsunami.services.promises import promise_newest
 from servicetsunami.services.remote_jobs import THERE, RemoteJobs
-from servicetsunami.services.run_plans import RunOn
+from servicetsunami.services.routing import RunOn
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 

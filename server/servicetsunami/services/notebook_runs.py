@@ -140,7 +140,7 @@ class NotebookRuns:
     ) -> Told:
         """Answer what the code of a run asks of the server."""
         if asked.verb == "query":
-            return await self._data.query(caller, asked.arguments)
+            return await self._data.query(caller, asked.arguments, run_id=active.run.id)
         if asked.verb == "tables":
             return await self._data.tables(caller)
         if asked.verb == "write":

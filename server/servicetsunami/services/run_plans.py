@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.notebook import NotebookName
@@ -17,8 +17,7 @@ from servicetsunami.domain.notebook_cells import (
 )
 from servicetsunami.errors import InvalidInput, LimitExceeded
 from servicetsunami.services.notebooks import Notebooks
-
-RunOn = Literal["auto", "local", "databricks"]
+from servicetsunami.services.routing import RunOn
 
 _INCLUDES_MAX: Final = 5
 _CELLS_MAX: Final = 1_000

@@ -16,8 +16,9 @@ from servicetsunami.services.jobs import Jobs
 from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.progress import Report
 from servicetsunami.services.remote_runs import RemoteRuns
+from servicetsunami.services.routing import RunOn
 from servicetsunami.services.run_answers import RunAnswer, RunsAnswer, StoppedRun
-from servicetsunami.services.run_plans import Plan, RunOn, RunPlans, RunRequest
+from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata

@@ -19,6 +19,7 @@ from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
 from servicetsunami.stores.jobs import Jobs
 from servicetsunami.stores.leases import Leases
+from servicetsunami.stores.lineage import Lineage
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
@@ -38,6 +39,7 @@ class Transaction:
         self.jobs = Jobs(connection, self.tenants)
         self.runs = Runs(connection, self.tenants)
         self.run_tasks = RunTasks(connection)
+        self.lineage = Lineage(connection)
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)

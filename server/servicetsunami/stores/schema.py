@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -137,6 +137,17 @@ DATASET_VERSIONS = Table(
     Column("idempotency_key", String),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("dataset_id", "idempotency_key"),
+)
+
+LINEAGE = Table(
+    "lineage",
+    METADATA,
+    Column("dataset_id", String, ForeignKey("datasets.id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", String, primary_key=True),
+    Column("is_write", Boolean, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "dataset_id", "at"),
 )
 
 USAGE_EVENTS = Table(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Table, and_, select
 from servicetsunami.stores.schema import (
     DATASET_VERSIONS,
     DATASETS,
+    LINEAGE,
     NOTEBOOK_REVISIONS,
     NOTEBOOKS,
     RUN_CELLS,
@@ -17,6 +18,7 @@ from servicetsunami.stores.schema import (
 
 _PARTS = {
     DATASET_VERSIONS: (DATASET_VERSIONS.c.dataset_id, DATASETS),
+    LINEAGE: (LINEAGE.c.dataset_id, DATASETS),
     NOTEBOOK_REVISIONS: (NOTEBOOK_REVISIONS.c.notebook_id, NOTEBOOKS),
     RUN_CELLS: (RUN_CELLS.c.run_id, RUNS),
 }

@@ -7,8 +7,8 @@ from pydantic import Field, JsonValue, WithJsonSchema
 from servicetsunami.errors import InvalidInput
 from servicetsunami.services.answers import AnyObject
 from servicetsunami.services.job_answers import SavedJob
+from servicetsunami.services.routing import RunOn
 from servicetsunami.services.run_answers import OneRun
-from servicetsunami.services.run_plans import RunOn
 from servicetsunami.tools.context import CallOf
 
 JobName = Annotated[str, Field(description="Name of the job.", max_length=200)]
