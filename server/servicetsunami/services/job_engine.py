@@ -37,6 +37,10 @@ _LOST: Final = "The server that did it is gone, and nobody knows how far it came
 _STOPPED: Final = "The server was stopped."
 
 
+_Ended = tuple[TaskCall, TaskResult | None]
+"""A task that is over for this server, and what came of it; None where it goes on elsewhere."""
+
+
 class JobEngine:
     """Owns the loop of one server; `tasks` outlives every call."""
 
@@ -68,6 +72,7 @@ class JobEngine:
         self._next_look = 0.0
         self._is_stopping = False
         self._claiming = anyio.Lock()
+        self._ended: list[_Ended] = []
         self.changed = anyio.Event()
         """Set, and replaced, whenever this server has nothing of a run in hand any more."""
 
@@ -263,29 +268,49 @@ class JobEngine:
     async def _note(self, call: TaskCall, result: TaskResult | None) -> None:
         """Write the end down, and begin what it lets begin.
 
-        Without the note the task counts as lost one day, so it is tried more than once.
+        Ends that come while others are written down are written together: one transaction for
+        all of them costs little more than for one.
+        """
+        self._ended.append((call, result))
+        async with self._claiming:
+            batch, self._ended = self._ended, []
+            if batch:
+                self._begin(await self._written(batch))
+
+    async def _written(self, batch: list[_Ended]) -> list[TaskCall]:
+        """Write ends down; what was claimed in the same transactions.
+
+        Without the note a task counts as lost one day, so it is tried again, then alone.
         """
         calls: list[TaskCall] = []
-        async with self._claiming:
-            for attempt in range(1, _NOTES_MAX + 1):
-                try:
-                    calls = await self._noted(call, result)
-                    break
-                except Exception:  # noqa: BLE001 - the database may take it the next time
-                    _log.exception("%s: the end of %s was not noted", attempt, call.task.key)
+        waiting = [batch, *([each] for each in batch * _NOTES_MAX)]
+        left = {id(call): None for call, _ in batch}
+        for group in waiting:
+            if not all(id(call) in left for call, _ in group):
+                continue
+            try:
+                calls += await self._noted(group)
+            except Exception:  # noqa: BLE001 - the database may take it the next time
+                _log.exception("the end of %s was not noted", [c.task.key for c, _ in group])
+                continue
+            for call, _ in group:
+                del left[id(call)]
+        for call, _ in batch:
             del self._going[call.task.run_id, call.task.key, call.task.attempt]
-            self._begin(calls)
+        return calls
 
-    async def _noted(self, call: TaskCall, result: TaskResult | None) -> list[TaskCall]:
-        """End the task, or hand it back; what was claimed in the same transaction."""
+    async def _noted(self, group: list[_Ended]) -> list[TaskCall]:
+        """End tasks, or hand them back; what was claimed in the same transaction."""
         async with self._metadata.begin() as transaction:
-            if result is not None:
-                await job_progress.finish(
-                    transaction, call.task, result, owner=self._owner, at=self._now()
-                )
-            elif call.definition.kind not in {TaskKind.FOR_EACH, TaskKind.RUN_JOB}:
-                await transaction.run_tasks.hand_back(call.task, owner=self._owner)
-            return await self._take(transaction, freed=1, known={call.run.id: call.run})
+            for call, result in group:
+                if result is not None:
+                    await job_progress.finish(
+                        transaction, call.task, result, owner=self._owner, at=self._now()
+                    )
+                elif call.definition.kind not in {TaskKind.FOR_EACH, TaskKind.RUN_JOB}:
+                    await transaction.run_tasks.hand_back(call.task, owner=self._owner)
+            known = {call.run.id: call.run for call, _ in group}
+            return await self._take(transaction, freed=len(group), known=known)
 
     async def _keep_leases(self) -> None:
         """Renew what this server does, and stop what is cancelled or no longer its own."""
