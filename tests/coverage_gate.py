@@ -16,6 +16,8 @@ COMPLETE = (
     "stores/scope.py",
     "stores/tenants.py",
     "domain/caller.py",
+    "domain/cron.py",
+    "domain/job_flow.py",
 )
 
 

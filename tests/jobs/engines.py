@@ -35,6 +35,7 @@ class Work:
         self.done: list[str] = []
         self.hanging: set[str] = set()
         self.bugs: set[str] = set()
+        self.before_end: Callable[[], None] = lambda: None
         self.at_once = self.at_once_max = 0
 
     async def do(self, call: TaskCall, on_child: Callable[[str], Any]) -> TaskResult:
@@ -51,18 +52,23 @@ class Work:
         if key in self.bugs:
             raise ZeroDivisionError("secret")
         self.done.append(key)
+        self.before_end()
         plan = self.plans.get(key) or [RunState.SUCCESS]
         state = plan.pop(0)
         return TaskResult(state=state, error=None if state is RunState.SUCCESS else "bad luck")
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test moves, and that may fail as often as the test says."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+        self.failures = 0
 
     def __call__(self) -> datetime:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the clock has stopped")
         return self.now
 
     def advance(self, **by: float) -> None:

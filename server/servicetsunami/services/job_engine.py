@@ -141,9 +141,7 @@ class JobEngine:
             for task in await transaction.run_tasks.take_expired(
                 owner=self._owner, at=at, lease_s=self._lease_s
             ):
-                run = await transaction.runs.find(task.run_id)
-                if run is None:
-                    continue
+                run = await transaction.runs.get(task.tenant, task.run_id)
                 settings = await settings_of(transaction, run.id)
                 is_safe = job_progress.survives_its_server(settings, task)
                 if is_safe and not run.cancel_requested:
@@ -251,6 +249,9 @@ class JobEngine:
         async with self._metadata.begin() as transaction:
             job = await transaction.jobs.get(call.run.tenant, str(work["job_name"]))
             await _check_depth(transaction, call.run)
+            # As on Databricks, a job's parameters reach the jobs that it runs, and win there.
+            own = call.run.parameters
+            given |= {name: own[name] for name in job.settings.parameters if name in own}
             run = new_run(
                 job,
                 subject=call.run.subject,
@@ -259,11 +260,9 @@ class JobEngine:
                 trigger="run_job_task",
                 parent=call.run.id,
             )
-            if await transaction.run_tasks.leave(call.task, owner=self._owner, child=run.id):
-                begun = await job_progress.add_run(transaction, run, job.settings)
-                if begun.state.is_ended:
-                    skipped = TaskResult(state=RunState.FAILED, error=begun.error)
-                    await job_progress.finish(transaction, call.task, skipped, owner=None, at=at)
+            await job_progress.begin_child(
+                transaction, call.task, run, job.settings, owner=self._owner
+            )
 
     async def _note(self, call: TaskCall, result: TaskResult | None) -> None:
         """Write the end down, and begin what it lets begin.
@@ -302,6 +301,7 @@ class JobEngine:
     async def _noted(self, group: list[_Ended]) -> list[TaskCall]:
         """End tasks, or hand them back; what was claimed in the same transaction."""
         async with self._metadata.begin() as transaction:
+            await transaction.run_tasks.lock(*{call.run.id for call, _ in group})
             for call, result in group:
                 if result is not None:
                     await job_progress.finish(

@@ -73,7 +73,7 @@ async def _begin(
     ]
     await transaction.run_tasks.add(tasks)
     await _unblock(transaction, run.id, settings, [task.key for task in settings.tasks], at=at)
-    await _close_if_done(transaction, run.id, settings, at=at)
+    await _close_if_done(transaction, run, settings, at=at)
 
 
 async def finish(
@@ -86,8 +86,7 @@ async def finish(
 ) -> bool:
     """End a task, and decide what follows; False, with nothing done, when it is another's now."""
     await transaction.run_tasks.lock(task.run_id)
-    run = await transaction.runs.find(task.run_id)
-    is_ended = run is not None and await transaction.run_tasks.end(
+    is_ended = await transaction.run_tasks.end(
         task,
         owner=owner,
         state=result.state,
@@ -99,8 +98,9 @@ async def finish(
             "values": dict(result.values),
         },
     )
-    if run is None or not is_ended:
+    if not is_ended:
         return False
+    run = await transaction.runs.get(task.tenant, task.run_id)
     settings = await settings_of(transaction, run.id)
     definition = settings.task(task.key)
     is_timeout = result.state is RunState.TIMEDOUT
@@ -126,7 +126,7 @@ async def _go_on(
         return
     keys = [task.key for task in settings.dependents(ended.key)]
     if not await _unblock(transaction, run.id, settings, keys, at=at):
-        await _close_if_done(transaction, run.id, settings, at=at)
+        await _close_if_done(transaction, run, settings, at=at)
 
 
 async def _unblock(
@@ -164,34 +164,47 @@ async def _unblock(
 
 
 async def _close_if_done(
-    transaction: "Transaction", run_id: str, settings: JobSettings, *, at: datetime
+    transaction: "Transaction", known: Run, settings: JobSettings, *, at: datetime
 ) -> None:
     """End a run of which nothing is left to do, and tell the task that waits for it."""
-    if await transaction.run_tasks.is_open(run_id):
+    if await transaction.run_tasks.is_open(known.id):
         return
-    run = await transaction.runs.find(run_id)
-    if run is None:
-        return
-    state, reason = job_flow.run_state(settings, await transaction.run_tasks.seen(run_id))
+    # Anew: a wish to cancel may have been written down in this very transaction.
+    run = await transaction.runs.get(known.tenant, known.id)
+    state, reason = job_flow.run_state(settings, await transaction.run_tasks.seen(run.id))
     if run.cancel_requested and state is not RunState.SUCCESS:
         state, reason = RunState.CANCELED, "It was cancelled."
         if run.error is not None:
             state, reason = RunState.TIMEDOUT, run.error
-    if not await transaction.runs.move(run_id, state, error=reason, ended_at=at):
+    if not await transaction.runs.move(run.id, state, error=reason, ended_at=at):
         return
-    waiting = await transaction.run_tasks.waiting_for(run_id)
+    waiting = await transaction.run_tasks.waiting_for(run.id)
     if waiting is not None:
         good = {RunState.SUCCESS, RunState.SUCCESS_WITH_FAILURES}
         result = TaskResult(
             state=RunState.SUCCESS if state in good else state,
             error=reason,
-            output={"run_id": run_id, "result_state": state.value},
+            output={"run_id": run.id, "result_state": state.value},
         )
         await finish(transaction, waiting, result, owner=None, at=at)
     queued = await transaction.runs.next_queued(run.job_id or "")
     if queued is not None:
         await transaction.runs.move(queued.id, RunState.RUNNING, started_at=at)
         await _begin(transaction, queued, await settings_of(transaction, queued.id), at=at)
+
+
+async def begin_child(
+    transaction: "Transaction", task: TaskRun, run: Run, settings: JobSettings, *, owner: str
+) -> bool:
+    """Begin the run of another job, which ends the task when it ends; False when it is too late."""
+    await transaction.run_tasks.lock(task.run_id)
+    if not await transaction.run_tasks.leave(task, owner=owner, child=run.id):
+        return False
+    begun = await add_run(transaction, run, settings)
+    if begun.state is RunState.SKIPPED:
+        skipped = TaskResult(state=RunState.FAILED, error=begun.error)
+        await finish(transaction, task, skipped, owner=None, at=run.created_at)
+    return True
 
 
 async def begin_loop(
@@ -201,9 +214,7 @@ async def begin_loop(
     await transaction.run_tasks.lock(task.run_id)
     if not await transaction.run_tasks.leave(task, owner=owner):
         return False
-    run = await transaction.runs.find(task.run_id)
-    if run is None:
-        return False
+    run = await transaction.runs.get(task.tenant, task.run_id)
     settings = await settings_of(transaction, run.id)
     earlier = await transaction.run_tasks.iterations(task.run_id, task.key)
     if not earlier:
@@ -268,8 +279,8 @@ async def cancel(
         await transaction.runs.move(run.id, RunState.RUNNING, error=reason)
     stopped = [run.id]
     for child_id in await transaction.run_tasks.children(run.id):
-        child = await transaction.runs.find(child_id)
-        if child is None or child.state.is_ended:
+        child = await transaction.runs.get(run.tenant, child_id)
+        if child.state.is_ended:
             continue
         if child.job_id is None:
             await transaction.runs.request_cancel(run.tenant, child_id)
@@ -282,7 +293,7 @@ async def cancel(
             run.id, RunState.CANCELED, error="It was cancelled in the queue.", ended_at=at
         )
     else:
-        await _close_if_done(transaction, run.id, await settings_of(transaction, run.id), at=at)
+        await _close_if_done(transaction, run, await settings_of(transaction, run.id), at=at)
     return stopped
 
 
@@ -297,7 +308,7 @@ async def repair(transaction: "Transaction", run: Run, *, at: datetime) -> list[
     for key in again:
         await transaction.run_tasks.again(newest[key], state=RunState.BLOCKED, not_before=None)
     await _unblock(transaction, run.id, settings, again, at=at)
-    await _close_if_done(transaction, run.id, settings, at=at)
+    await _close_if_done(transaction, run, settings, at=at)
     return again
 
 

@@ -37,14 +37,21 @@ class RunTasks:
     def _is_postgresql(self) -> bool:
         return self._connection.dialect.name == "postgresql"
 
-    async def lock(self, run_id: str) -> None:
-        """Have the decisions about one run follow each other until the transaction ends.
+    async def lock(self, *run_ids: str) -> None:
+        """Have the decisions about these runs follow each other until the transaction ends.
 
-        On SQLite all writers do anyway.
+        What is locked is the run above all others: those that run each other decide about each
+        other in both directions, and would wait for each other for ever. On SQLite all writers
+        follow each other anyway.
         """
-        if self._is_postgresql:
-            statement = select(RUNS.c.id).where(RUNS.c.id == run_id).with_for_update()
-            await self._connection.execute(statement)
+        if not self._is_postgresql:
+            return
+        above = select(RUNS.c.id, RUNS.c.parent).where(RUNS.c.id.in_(run_ids)).cte(recursive=True)
+        parents = select(RUNS.c.id, RUNS.c.parent).join(above, RUNS.c.id == above.c.parent)
+        above = above.union(parents)
+        roots = select(above.c.id).where(above.c.parent.is_(None))
+        statement = select(RUNS.c.id).where(RUNS.c.id.in_(roots)).order_by(RUNS.c.id)
+        await self._connection.execute(statement.with_for_update())
 
     async def add(self, tasks: Sequence[TaskRun], *, first_position: int = 0) -> None:
         """Write down tasks, in their order."""
