@@ -175,6 +175,49 @@ async function notebooks() {
   await client.close();
 }
 
+async function jobs() {
+  const client = await connect({});
+  const tasks = [
+    { task_key: "make", sql_task: { statement: "CREATE TABLE made AS SELECT 1 AS n" } },
+    { task_key: "is_one", depends_on: [{ task_key: "make" }],
+      condition_task: { op: "EQUAL_TO", left: "{{job.parameters.n}}", right: "1" } },
+    { task_key: "more", depends_on: [{ task_key: "is_one", outcome: "true" }],
+      sql_task: { statement: "INSERT INTO made SELECT CAST(:n AS INT) + 1" } },
+    { task_key: "fails", depends_on: [{ task_key: "more" }],
+      sql_task: { statement: "SELECT * FROM later" } },
+  ];
+  await step("saves a job, and is told in words when it fires", async () => {
+    const saved = await call(client, "create_job", { name: "nightly", tasks,
+      parameters: { n: "1" },
+      schedule: { quartz_cron_expression: "0 0 6 ? * MON-FRI", timezone_id: "Europe/Berlin" } });
+    assert.equal(saved.schedule, "At 06:00, Monday through Friday (Europe/Berlin)");
+    assert.equal(saved.next_fire_times.length, 5);
+  });
+  let run;
+  await step("runs it, and reads the states of its tasks", async () => {
+    ({ run } = await call(client, "run_job", { name: "nightly" }));
+    assert.equal(run.state, "FAILED");
+    assert.deepEqual(run.tasks.map((task) => task.state),
+      ["SUCCESS", "SUCCESS", "SUCCESS", "FAILED"]);
+    assert.match(run.tasks[3].error, /later/);
+  });
+  await step("repairs it once the cause is mended", async () => {
+    await call(client, "ingest_dataset", { source: [{ n: 1 }], name: "later" });
+    ({ run } = await call(client, "run_job", { repair_run_id: run.run_id }));
+    assert.equal(run.state, "SUCCESS");
+    assert.equal(run.repairs, 1);
+  });
+  await step("sees which run wrote a version, and deletes everything", async () => {
+    const { runs } = await call(client, "describe_asset", { name: "made" });
+    assert.deepEqual(runs.map((each) => [each.did, each.version]), [["wrote", 1], ["wrote", 0]]);
+    await call(client, "delete_asset", { kind: "job", name: "nightly", confirm: "nightly" });
+    for (const name of ["made", "later"]) {
+      await call(client, "delete_asset", { name, confirm: name });
+    }
+  });
+  await client.close();
+}
+
 async function elicitation() {
   const client = await connect({ elicitation: {} });
   const asked = [];
@@ -207,4 +250,5 @@ async function elicitation() {
 
 await mainJob();
 await notebooks();
+await jobs();
 await elicitation();
