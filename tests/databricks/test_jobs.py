@@ -60,7 +60,7 @@ async def test_a_job_goes_up_changes_and_is_deleted(
     assert keys(there(workspace)["nightly"]) == ["a", "b"]
     described = await call(client, "describe_asset", kind="job", name="nightly")
     assert described["sync"]["state"] == "synced"
-    assert described["job"]["job_id_on_databricks"] == number
+    assert described["job"]["job_id_on_databricks"] == str(number)
     usage = await call(client, "tenant_usage")
     [kind] = [each for each in usage["assets"] if each["kind"] == "job"]
     assert (kind["count"], kind["synced"], kind["synced_percent"]) == (1, 1, 100.0)

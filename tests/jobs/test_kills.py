@@ -14,9 +14,8 @@ import pytest
 from tests.databases import PostgresqlServer
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
-
 KILLS = int(os.environ.get("JOB_KILLS", "4"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
 PYTHON = "lake.write(lake.sql(\"SELECT '{key}' AS task\"), 'log', mode='append')"
 WORKERS = (2, 4)
 

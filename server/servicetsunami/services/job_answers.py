@@ -101,7 +101,7 @@ def described_job(job: Job, runs: Sequence[Run]) -> dict[str, Any]:
         "schedule": _schedule(job),
         "next_fire_times": fire_times(job),
         "last_runs": last,
-        "job_id_on_databricks": None if job.there is None else job.there.job_id,
+        "job_id_on_databricks": None if job.there is None else str(job.there.job_id),
     }
 
 
@@ -133,7 +133,8 @@ def _timeline(run: Run, tasks: Sequence[TaskRun]) -> str:
     begun = [task for task in tasks if task.started_at is not None]
     lines = []
     for task in sorted(begun, key=lambda each: (each.started_at, each.key)):
-        after = _seconds(run.started_at, task.started_at) or 0.0
+        # Two clocks tell when a task on Databricks began, and they need not agree.
+        after = max(0.0, _seconds(run.started_at, task.started_at) or 0.0)
         took = _seconds(task.started_at, task.ended_at)
         again = f" (attempt {task.attempt + 1})" if task.attempt else ""
         end = f"{task.state.value} after {took:.1f} s" if took is not None else task.state.value

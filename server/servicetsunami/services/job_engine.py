@@ -316,7 +316,9 @@ class JobEngine:
         """Renew what this server does, and stop what is cancelled or no longer its own."""
         while True:
             await anyio.sleep(min(1.0, self._lease_s / 3))
-            if not self._going:
+            # As they are now: what is claimed while the leases are renewed is not asked about.
+            held = dict(self._going)
+            if not held:
                 continue
             try:
                 async with self._metadata.begin() as transaction:
@@ -326,7 +328,7 @@ class JobEngine:
             except Exception:  # noqa: BLE001 - the database may take it the next time
                 _log.exception("the leases of tasks were not renewed")
                 continue
-            for key, call in list(self._going.items()):
+            for key, call in held.items():
                 if key not in wanted:
                     call.stopping.set()
 

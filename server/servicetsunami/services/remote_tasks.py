@@ -86,7 +86,8 @@ class RemoteTasks:
         self, workspace: "Workspace", task: "RemoteTask", error: str | None
     ) -> tuple[str | None, dict[str, object]]:
         """What an ended task left: its error, and its output."""
-        output: dict[str, object] = {"run_id": task.run_id}
+        # As text: its numbers are too large for clients whose numbers are doubles.
+        output: dict[str, object] = {"run_id": str(task.run_id)}
         try:
             left = await workspace.runs.output(task.run_id)
         except RemoteUnavailable:
@@ -97,5 +98,5 @@ class RemoteTasks:
         if left.exit_value is not None:
             output["result"] = left.exit_value
         if left.child is not None:
-            output["run_id"] = left.child
+            output["run_id"] = str(left.child)
         return left.error or error, output

@@ -309,6 +309,10 @@ class RunTasks:
                 RUN_TASKS.c.run_id == task.run_id, RUN_TASKS.c.key == task.key
             )
             await self._connection.execute(earlier.values(is_newest=False))
+            # Databricks tells of the newest attempt only: this one was not the last.
+            cut = earlier.where(RUN_TASKS.c.state.in_(_ACTIVE))
+            ended = {"state": RunState.FAILED.value, "ended_at": task.started_at}
+            await self._connection.execute(cut.values(ended))
             await self.add([replace(task, owner=_THERE)], first_position=position)
 
     async def history(self, tenant: str, run_id: str) -> tuple[TaskRun, ...]:
