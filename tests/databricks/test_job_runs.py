@@ -82,6 +82,7 @@ async def test_a_job_gives_the_same_here_and_there(
 
     assert [each["ran_on"] for each in ran] == ["local", "databricks"]
     assert result_of(ran[0]) == result_of(ran[1]), ran[1]
+    assert not any("RUNNING" in each["timeline"] for each in ran)
     if kind in TABLES:
         table = TABLES[kind].split()[3]
         here = await ask(client, TABLES[kind])

@@ -35,6 +35,7 @@ class Work:
         self.done: list[str] = []
         self.hanging: set[str] = set()
         self.bugs: set[str] = set()
+        self.steps = 1
         self.before_end: Callable[[], None] = lambda: None
         self.at_once = self.at_once_max = 0
 
@@ -46,7 +47,10 @@ class Work:
             if key in self.hanging:
                 await call.stopping.wait()
                 return TaskResult(state=RunState.CANCELED, error="It was cancelled.")
-            await checkpoint()
+            for _ in range(self.steps):
+                await checkpoint()
+                if call.stopping.is_set():
+                    return TaskResult(state=RunState.CANCELED, error="It was stopped.")
         finally:
             self.at_once -= 1
         if key in self.bugs:

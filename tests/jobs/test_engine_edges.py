@@ -229,6 +229,18 @@ async def test_leases_are_renewed_also_after_a_failure(
         assert (await home.until_ended(run)).state is S.CANCELED
 
 
+async def test_nobody_stops_a_task_that_was_claimed_while_leases_were_renewed(
+    database_url: str,
+) -> None:
+    async with house(database_url) as home:
+        home.work.steps = 30
+        run = await home.run(await home.job(*({"task_key": f"t{n}"} for n in range(150))))
+        # Renewed all the time; on a clock that stands still no lease ever passes.
+        home.engine(lease_s=0.003).wake()
+        ended = await home.until_ended(run)
+        assert ended.state is S.SUCCESS, states(await home.tasks(run))
+
+
 async def test_a_server_that_stops_hands_back_what_may_be_begun_again(database_url: str) -> None:
     async with house(database_url) as home:
         home.work.hanging = {"safe", "unsafe"}
