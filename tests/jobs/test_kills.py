@@ -80,13 +80,14 @@ def kill_and_judge(tmp_path: Path, workers: int, more: dict[str, str]) -> None:
     first.call("ingest_dataset", source=known, name="log")
     first.call("create_job", name="dag", tasks=tasks())
     killed = rounds = 0
+    run_id = ""
     while killed < KILLS // len(WORKERS):
         rounds += 1
         others = [Server(tmp_path / "data", tmp_path, **settings) for _ in range(workers - 1)]
         before = first.call("query_dataset", sql="SELECT count(*) FROM log WHERE task = 't0'")
         asked = others[0].ask("tools/call", {"name": "run_job", "arguments": {"name": "dag"}})
         del asked
-        run_id = newest(first, rounds)
+        run_id = newest(first, run_id)
         killed += len(others)
         found = follow(first, run_id, others, chance)
         for other in others:
@@ -110,11 +111,11 @@ def missing(counts: dict[str, int]) -> list[dict[str, str]]:
     ]
 
 
-def newest(server: Server, count: int) -> str:
-    """The id of the run that has just begun, once it is there."""
+def newest(server: Server, before: str) -> str:
+    """The id of the run that has just begun, once it is there and no longer the one before."""
     ends_at = time.monotonic() + 30
     while time.monotonic() < ends_at:
         runs = server.call("get_run", name="dag")["runs"]
-        if len(runs) == count:
+        if runs and runs[0]["run_id"] != before:
             return runs[0]["run_id"]
     raise AssertionError("the run did not begin")
