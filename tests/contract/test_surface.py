@@ -19,6 +19,7 @@ NAMES = [
     "delete_asset",
     "describe_asset",
     "get_run",
+    "index_documents",
     "ingest_dataset",
     "list_assets",
     "manage_sync",
@@ -26,6 +27,7 @@ NAMES = [
     "run_job",
     "run_notebook",
     "save_notebook",
+    "search_vectors",
     "sync_status",
     "tenant_usage",
 ]

@@ -34,6 +34,7 @@ from servicetsunami.services.routing import Router
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.usage import UsageMeter
+from servicetsunami.services.vectors import Vectors
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
@@ -219,6 +220,18 @@ def _services(
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
+        vectors=_vectors(settings, parts, queries, datasets),
+    )
+
+
+def _vectors(settings: Settings, parts: _Parts, queries: Queries, datasets: Datasets) -> Vectors:
+    return Vectors(
+        metadata=parts.metadata,
+        datasets=datasets,
+        queries=queries,
+        results=parts.results,
+        usage=parts.usage,
+        data_dir=settings.data_dir,
     )
 
 

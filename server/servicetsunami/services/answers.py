@@ -45,6 +45,9 @@ AnyObject = Annotated[dict[str, JsonValue], AS_OBJECT]
 """Any JSON object."""
 
 
+AssetKindName = Literal["dataset", "notebook", "job", "index"]
+
+
 class Answer(BaseModel):
     """Base of all answers. What is not known or does not apply is left out, not null."""
 
@@ -173,7 +176,7 @@ class RemoteAssetAnswer(Answer):
 class AssetAnswer(Answer):
     """One line of a list of assets; `version` of a notebook is its revision."""
 
-    kind: Literal["dataset", "notebook", "job"]
+    kind: AssetKindName
     name: str
     row_count: int | None = None
     size_bytes: int
@@ -258,7 +261,7 @@ class TraceAnswer(Answer):
 class DescribedAsset(Answer):
     """All that helps to use one asset well; a table that is only on Databricks has no versions."""
 
-    kind: Literal["dataset", "notebook", "job"]
+    kind: AssetKindName
     name: str
     full_name: str | None = None
     origin: str | None = None
@@ -277,6 +280,7 @@ class DescribedAsset(Answer):
     content_cut: bool | None = None
     revisions: list[AnyObject] | None = None
     job: AnyObject | None = None
+    index: AnyObject | None = None
     created_at: str | None = None
     updated_at: str | None = None
     sync: Annotated[SyncAnswer, AS_OBJECT] | None = None
@@ -288,7 +292,7 @@ class DescribedAsset(Answer):
 class DeletedAsset(Answer):
     """What was removed, and what is still to be removed elsewhere."""
 
-    kind: Literal["dataset", "notebook", "job"]
+    kind: AssetKindName
     name: str
     row_count: int | None = None
     size_bytes: int

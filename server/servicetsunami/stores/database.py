@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
+from servicetsunami.stores.indexes import Indexes
 from servicetsunami.stores.jobs import Jobs
 from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.lineage import Lineage
@@ -36,6 +37,7 @@ class Transaction:
         self.tenants = Tenants(connection)
         self.datasets = Datasets(connection, self.tenants)
         self.notebooks = Notebooks(connection, self.tenants)
+        self.indexes = Indexes(connection, self.tenants)
         self.jobs = Jobs(connection, self.tenants)
         self.runs = Runs(connection, self.tenants)
         self.run_tasks = RunTasks(connection)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -307,6 +307,30 @@ Index(
     "uq_jobs_name",
     JOBS.c.tenant,
     JOBS.c.name,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+INDEXES = Table(
+    "indexes",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("model", String, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("sync_state", String, nullable=False),
+    _metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+)
+_metadata_index(INDEXES)
+Index(
+    "uq_indexes_name",
+    INDEXES.c.tenant,
+    INDEXES.c.name,
     unique=True,
     sqlite_where=text("deleted_at IS NULL"),
     postgresql_where=text("deleted_at IS NULL"),

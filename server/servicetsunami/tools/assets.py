@@ -1,14 +1,19 @@
 """The tools that find, describe and delete what a tenant owns."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from mcp.server.mcpserver import Context, Elicit, Resolve
 from pydantic import BaseModel, Field
 
-from servicetsunami.services.answers import AssetsAnswer, DeletedAsset, DescribedAsset
+from servicetsunami.services.answers import (
+    AssetKindName,
+    AssetsAnswer,
+    DeletedAsset,
+    DescribedAsset,
+)
 from servicetsunami.tools.context import CallOf
 
-Kind = Annotated[Literal["dataset", "notebook", "job"], Field(description="What kind of asset.")]
+Kind = Annotated[AssetKindName, Field(description="What kind of asset.")]
 Search = Annotated[str, Field(description="Part of the name, in any case.", max_length=200)]
 Cursor = Annotated[str, Field(description="From a truncated answer: the next page.")]
 AssetName = Annotated[
@@ -38,6 +43,8 @@ async def list_assets(
     """
     if kind == "notebook":
         return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
+    if kind == "index":
+        return await call.services.vectors.page(call.caller, search=search, cursor=cursor)
     if kind == "job":
         return await call.services.jobs.page(call.caller, search=search, cursor=cursor)
     return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
@@ -57,6 +64,8 @@ async def describe_asset(
     """
     if kind == "notebook":
         return await call.services.notebooks.describe(call.caller, name)
+    if kind == "index":
+        return await call.services.vectors.describe(call.caller, name)
     if kind == "job":
         return await call.services.jobs.describe(call.caller, name)
     return await call.services.datasets.describe(call.caller, name)
@@ -91,6 +100,8 @@ async def delete_asset(
     confirmed = confirmation.confirm or confirm or ""
     if kind == "notebook":
         return await call.services.notebooks.delete(call.caller, name, confirm=confirmed)
+    if kind == "index":
+        return await call.services.vectors.delete(call.caller, name, confirm=confirmed)
     if kind == "job":
         return await call.services.jobs.delete(call.caller, name, confirm=confirmed)
     return await call.services.datasets.delete(call.caller, name, confirm=confirmed)

@@ -18,6 +18,7 @@ from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
+from servicetsunami.services.vectors import Vectors
 
 _TASKS: Final = "io.modelcontextprotocol/tasks"
 _PATIENCE_S: Final = 20.0
@@ -43,6 +44,7 @@ class Services:
     job_sync: JobSync
     sync: Sync
     tenant_usage: TenantUsage
+    vectors: Vectors
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"

@@ -1,0 +1,1 @@
+"""Embeds texts, and finds documents by vectors and by words."""

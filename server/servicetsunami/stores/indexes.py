@@ -1,0 +1,105 @@
+"""Vector indexes, seen one tenant at a time."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.domain.dataset import DatasetName, SyncState
+from servicetsunami.domain.index import Index
+from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.schema import INDEXES
+from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.tenants import Tenants
+
+
+class Indexes:
+    """The indexes of all tenants."""
+
+    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+        self._connection = connection
+        self._tenants = tenants
+
+    async def add(self, index: Index) -> None:
+        """Remember a new index; raises Conflict when the tenant has one of that name."""
+        await self._tenants.ensure(index.tenant, at=index.created_at)
+        values = {
+            "id": index.id,
+            "tenant": index.tenant,
+            "name": str(index.name),
+            "model": index.model,
+            "dimension": index.dimension,
+            "sync_state": SyncState.OFF.value,
+            "metadata_": {},
+            "created_at": index.created_at,
+            "updated_at": index.updated_at,
+        }
+        try:
+            await self._connection.execute(insert(INDEXES).values(values))
+        except IntegrityError as error:
+            raise Conflict(
+                f"An index named {index.name} was made just now.", "Call again."
+            ) from error
+
+    async def touch(self, index: Index, *, at: datetime) -> None:
+        """Note that documents were added."""
+        statement = update(INDEXES).where(owned_by(index.tenant, INDEXES), INDEXES.c.id == index.id)
+        await self._connection.execute(statement.values(updated_at=at))
+
+    async def find(self, tenant: str, name: DatasetName) -> Index | None:
+        """The index of that name, or None."""
+        statement = select(INDEXES).where(owned_by(tenant, INDEXES), INDEXES.c.name == str(name))
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_index(row)
+
+    async def get(self, tenant: str, name: DatasetName) -> Index:
+        """The index of that name; raises NotFound with the nearest names."""
+        found = await self.find(tenant, name)
+        if found is None:
+            statement = select(INDEXES.c.name).where(owned_by(tenant, INDEXES))
+            names = [str(each) for each in await self._connection.scalars(statement)]
+            raise NotFound.index(str(name), names)
+        return found
+
+    async def list(
+        self, tenant: str, *, search: str | None, after: str | None, limit: int
+    ) -> tuple[Index, ...]:
+        """Indexes in the order of their names, from behind `after`."""
+        statement = _matching(select(INDEXES), tenant, search)
+        if after is not None:
+            statement = statement.where(INDEXES.c.name > after)
+        statement = statement.order_by(INDEXES.c.name).limit(limit)
+        return tuple(_to_index(row) for row in await self._connection.execute(statement))
+
+    async def count(self, tenant: str, *, search: str | None = None) -> int:
+        """How many `list` would show without its limit."""
+        statement = _matching(select(func.count()).select_from(INDEXES), tenant, search)
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def delete(self, tenant: str, name: DatasetName, *, at: datetime) -> Index:
+        """Forget the index and free its name; raises NotFound."""
+        index = await self.get(tenant, name)
+        statement = update(INDEXES).where(owned_by(tenant, INDEXES), INDEXES.c.id == index.id)
+        await self._connection.execute(statement.values(deleted_at=at))
+        return index
+
+
+def _matching(statement: Select[Any], tenant: str, search: str | None) -> Select[Any]:
+    statement = statement.where(owned_by(tenant, INDEXES))
+    if search:
+        statement = statement.where(INDEXES.c.name.icontains(search, autoescape=True))
+    return statement
+
+
+def _to_index(row: Row[Any]) -> Index:
+    return Index(
+        id=row.id,
+        tenant=row.tenant,
+        name=DatasetName.of(row.name),
+        model=row.model,
+        dimension=row.dimension,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
