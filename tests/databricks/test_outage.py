@@ -183,8 +183,9 @@ async def test_a_statement_that_an_earlier_try_left_running_is_waited_for(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dataset", "notebook", "job"])
 async def test_the_breaker_spares_a_workspace_that_is_away_until_somebody_says_retry(
-    client: Client, app: App, workspace: FakeWorkspace
+    client: Client, app: App, workspace: FakeWorkspace, kind: str
 ) -> None:
     workspace.put_table(TRIPS, pa.table({"n": [1]}))
     await call(client, "query_dataset", sql=f"SELECT * FROM {TRIPS}")
@@ -200,9 +201,15 @@ async def test_the_breaker_spares_a_workspace_that_is_away_until_somebody_says_r
     assert status["workspace"]["breaker"] == "open"
     assert "nothing is lost" in status["next"]
 
-    await call(client, "ingest_dataset", source=[{"n": 1}], name="t")
+    task = {"task_key": "a", "condition_task": {"op": "EQUAL_TO", "left": "1", "right": "1"}}
+    if kind == "dataset":
+        await call(client, "ingest_dataset", source=[{"n": 1}], name="t")
+    elif kind == "notebook":
+        await call(client, "save_notebook", name="t", content="print(1)")
+    else:
+        await call(client, "create_job", name="t", tasks=[task])
     recover(workspace)
-    await call(client, "manage_sync", action="retry")
+    await call(client, "manage_sync", action="retry", kind=kind)
     await send(app)
     assert await depth(client) == (0, 0)
 

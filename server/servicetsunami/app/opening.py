@@ -214,7 +214,7 @@ def _services(
         queries=queries,
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
-        job_sync=JobSync(metadata=metadata, wake=wake),
+        job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,

@@ -116,7 +116,7 @@ class Jobs:
         return DescribedAsset(
             kind="job",
             name=job.name,
-            where="here",
+            where="here" if job.synced_revision is None else "here and on databricks",
             version=job.revision,
             job=described_job(job, runs),
             created_at=job.created_at.isoformat(),

@@ -45,7 +45,9 @@ class NotebookSync:
     ) -> None:
         self._metadata = metadata
         self._connection = connection
-        self._steering = RevisedSync(metadata=metadata, kind="notebook", wake=wake)
+        self._steering = RevisedSync(
+            metadata=metadata, connection=connection, kind="notebook", wake=wake
+        )
 
     async def keep_fresh(self, caller: Caller) -> None:
         """Look every minute, for as long as a client is served."""

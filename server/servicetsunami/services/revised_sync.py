@@ -11,6 +11,7 @@ from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import ConfigurationError, InvalidInput
+from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.promises import promise_newest
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind
 from servicetsunami.stores.metadata import Metadata
@@ -26,8 +27,16 @@ Pull = Callable[[Caller, str | None], Awaitable[ManagedSync]]
 class RevisedSync:
     """Does the actions of one kind; `wake` has the worker look at once."""
 
-    def __init__(self, *, metadata: Metadata, kind: SyncKind, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        metadata: Metadata,
+        connection: Connection,
+        kind: SyncKind,
+        wake: Callable[[], None],
+    ) -> None:
         self._metadata = metadata
+        self._connection = connection
         self._kind = kind
         self._outbox_kind = AssetKind(kind)
         self._wake = wake
@@ -61,6 +70,10 @@ class RevisedSync:
         return await self._switch(caller, name, is_on=action == "on")
 
     async def _retry(self, caller: Caller, name: str | None) -> ManagedSync:
+        # First the look, which closes the breaker: the worker would only find it still open.
+        workspace = self._connection.opened
+        if workspace is not None:
+            await workspace.health.check(fresh=True)
         async with self._metadata.begin() as transaction:
             items = await transaction.outbox.requeue(
                 caller.tenant, kind=self._outbox_kind, subject=name, at=datetime.now(UTC)
