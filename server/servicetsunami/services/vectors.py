@@ -129,6 +129,8 @@ class Vectors:
             vectors = await to_thread.run_sync(
                 self._embedder.embed, [str(row[TEXT]) for row in rows]
             )
+            # First, so that a server that is killed leaves no dataset that could not become one.
+            await self._remember(caller, parsed, index)
             folder = AsyncPath(self._data_dir / "temp")
             await folder.mkdir(parents=True, exist_ok=True)
             path = Path(folder / f"documents-{uuid4().hex}.parquet")
@@ -137,7 +139,6 @@ class Vectors:
                 done = await self._write(caller, parsed, path, is_new=dataset is None)
             finally:
                 await AsyncPath(path).unlink(missing_ok=True)
-            await self._remember(caller, parsed, index)
         return IndexedDocuments(
             index=str(parsed),
             documents=len(rows),

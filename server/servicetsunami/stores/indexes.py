@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import DatasetName, SyncState
 from servicetsunami.domain.index import Index
 from servicetsunami.errors import Conflict, NotFound
-from servicetsunami.stores.schema import INDEXES
+from servicetsunami.stores.schema import DATASETS, INDEXES
 from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
@@ -87,7 +87,10 @@ class Indexes:
 
 
 def _matching(statement: Select[Any], tenant: str, search: str | None) -> Select[Any]:
-    statement = statement.where(owned_by(tenant, INDEXES))
+    """Those that have documents: a server may have been killed before it wrote the first ones."""
+    name = DATASETS.c.schema_name + "." + DATASETS.c.table_name
+    filled = exists().where(owned_by(tenant, DATASETS), name == INDEXES.c.name)
+    statement = statement.where(owned_by(tenant, INDEXES), filled)
     if search:
         statement = statement.where(INDEXES.c.name.icontains(search, autoescape=True))
     return statement

@@ -7,6 +7,7 @@ when they are missing, and say nothing that the table does not.
 import re
 import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _FUSED: Final = 100
 _RANK_WEIGHT: Final = 60
 """The constant of reciprocal rank fusion (Cormack and others, 2009)."""
 _WRITER_BYTES: Final = 64 * 2**20
+_MAKING: Final = "making-"
+_MAKING_S: Final = 3600.0
 _ANALYZER: Final = "english_words"
 _WORDS: Final = re.compile(r"\w+")
 _IDS, _MATRIX, _TEXTS = "ids.arrow", "vectors.npy", "words"
@@ -138,7 +141,7 @@ def _build(table: Path, version: int, place: Path, dimension: int) -> None:
     from deltalake import DeltaTable  # noqa: PLC0415
 
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = Path(mkdtemp(dir=place.parent, prefix="making-"))
+    temporary = Path(mkdtemp(dir=place.parent, prefix=_MAKING))
     try:
         rows = DeltaTable(table, version=version).to_pyarrow_table(columns=[ID, TEXT, VECTOR])
         rows = rows.sort_by(ID).combine_chunks()
@@ -163,8 +166,18 @@ def _build(table: Path, version: int, place: Path, dimension: int) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for old in place.parent.iterdir():
-        if old.name.isdecimal() and int(old.name) < version:
+        is_older = old.name.isdecimal() and int(old.name) < version
+        if is_older or _is_left_over(old):
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_left_over(folder: Path) -> bool:
+    """Whether it is what a killed server was making."""
+    try:
+        age_s = time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return folder.name.startswith(_MAKING) and age_s > _MAKING_S
 
 
 def _put_into_place(temporary: Path, place: Path) -> None:

@@ -1,0 +1,56 @@
+"""A server that is killed while it indexes loses nothing that was seen, and doubles nothing."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.server.processes import Server
+
+KILLS = int(os.environ.get("INDEX_KILLS", "5"))
+"""`INDEX_KILLS=50 pytest tests/vectors/test_kills.py` kills as often as that."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
+
+
+def documents(batch: int) -> list[dict[str, str]]:
+    return [
+        {"id": f"{batch}-{n}", "text": f"Word{batch} number {n} of batch {batch}."}
+        for n in range(20)
+    ]
+
+
+def test_kills_amid_indexing_lose_and_double_nothing(tmp_path: Path) -> None:
+    chance = random.Random(6)
+    seen: set[int] = set()
+    for batch in range(KILLS):
+        server = Server(tmp_path / "data", tmp_path)
+        given = {"index": "killed", "source": documents(batch)}
+        server.ask("tools/call", {"name": "index_documents", "arguments": given})
+        ends_at = time.monotonic() + chance.uniform(0.5, 9)
+        while time.monotonic() < ends_at and batch not in seen:
+            if server.call("list_assets", kind="index")["total"]:
+                seen |= set(counts(server))
+        server.kill()
+
+    server = Server(tmp_path / "data", tmp_path)
+    assert seen
+    assert seen <= set(counts(server))
+    for batch in range(KILLS):
+        server.call("index_documents", index="killed", source=documents(batch))
+    assert counts(server) == dict.fromkeys(range(KILLS), 20)
+    for batch in range(KILLS):
+        found = server.call(
+            "search_vectors", index="killed", query=f"word{batch}", mode="keyword", max_results=100
+        )
+        assert len(found["hits"]) == 20
+    server.close()
+
+
+def counts(server: Server) -> dict[int, int]:
+    """How many documents of each batch there are; all or none of each."""
+    sql = "SELECT split_part(id, '-', 1) AS batch, count(*) FROM killed GROUP BY 1"
+    rows = server.call("query_dataset", sql=sql)["rows"]
+    assert all(count == 20 for _, count in rows), rows
+    return {int(batch): count for batch, count in rows}
