@@ -28,6 +28,7 @@ NAMES = (
     "outage",
     "notebooks",
     "jobs",
+    "vectors",
 )
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _PAGE = """\

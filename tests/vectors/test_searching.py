@@ -167,6 +167,29 @@ async def test_rows_without_a_vector_are_found_by_words(indexed: Client) -> None
     assert "plain" not in await found(indexed, "aardvark", mode="semantic", max_results=100)
 
 
+async def test_columns_of_any_type_are_shown(indexed: Client) -> None:
+    statement = (
+        "CREATE TABLE odd AS SELECT id, text, vector, DATE '2026-01-31' AS day, "
+        "CAST(1.5 AS DECIMAL(4, 2)) AS price, double('NaN') AS nothing, "
+        "array(named_struct('at', DATE '2026-02-01')) AS parts FROM help"
+    )
+    make = {"task_key": "m", "sql_task": {"statement": statement}}
+    back = {
+        "task_key": "b",
+        "depends_on": ["m"],
+        "sql_task": {"statement": "CREATE OR REPLACE TABLE help AS SELECT * FROM odd"},
+    }
+    await call(indexed, "create_job", name="odd", tasks=[make, back])
+    assert (await call(indexed, "run_job", name="odd"))["run"]["state"] == "SUCCESS"
+    answer = await call(indexed, "search_vectors", index="help", query="forgotten password")
+    assert answer["hits"][0]["columns"] == {
+        "day": "2026-01-31",
+        "price": "1.50",
+        "parts": [{"at": "2026-02-01"}],
+        "nothing": "nan",
+    }
+
+
 async def test_a_long_text_is_cut_and_says_how_long_it_is(indexed: Client) -> None:
     await call(
         indexed, "index_documents", index="help", source=[{"id": "l", "text": "zebra " * 500}]

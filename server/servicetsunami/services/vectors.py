@@ -196,7 +196,7 @@ class Vectors:
             hits = await to_thread.run_sync(
                 partial(fused, shelf, vector, text, search.count, allowed)
             )
-            shown = await self._shown(caller, dataset, hits)
+            shown = [_hit(hit, shelf.document(hit)) for hit in hits]
             tally.rows = len(hits)
         return FoundDocuments(
             index=str(index.name),
@@ -243,22 +243,6 @@ class Vectors:
         result_id = answer.cursor.partition(":")[0]
         stored = self._results.open(caller.tenant, caller.subject, result_id)
         return await to_thread.run_sync(partial(read_ids, stored.path))
-
-    async def _shown(
-        self, caller: Caller, dataset: Dataset, hits: Sequence[Hit]
-    ) -> list[dict[str, JsonValue]]:
-        """The documents behind the hits, with their columns; long texts are cut."""
-        if not hits:
-            return []
-        named = {f"d{at}": hit.id for at, hit in enumerate(hits)}
-        listed = ", ".join(f":{name}" for name in named)
-        columns = ", ".join(f"`{c.name}`" for c in dataset.columns if c.name != VECTOR)
-        sql = f"SELECT {columns} FROM {_read(dataset)} WHERE {ID} IN ({listed})"  # noqa: S608 - ids are parameters
-        answer = await self._queries.ask(caller, _question(sql, named, rows_max=len(hits)), silent)
-        names = [column.name for column in answer.columns]
-        rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
-        known = {str(row[ID]): row for row in rows}
-        return [_hit(hit, known.get(hit.id, {})) for hit in hits]
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
         """One page of the caller's indexes, in the order of their names."""
@@ -359,10 +343,10 @@ def _question(sql: str, parameters: Mapping[str, JsonValue], *, rows_max: int) -
     )
 
 
-def _hit(hit: Hit, row: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _hit(hit: Hit, row: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """A document that was found, with its columns; a long text is cut."""
     text = str(row.get(TEXT) or "")
-    columns = {name: value for name, value in row.items() if name not in {ID, TEXT}}
-    known: dict[str, JsonValue] = {k: v for k, v in columns.items() if v is not None}
+    known: dict[str, JsonValue] = {k: v for k, v in row.items() if k not in {ID, TEXT}}
     found: dict[str, JsonValue] = {
         "id": hit.id,
         "score": round(hit.score, 4),

@@ -4,6 +4,7 @@ What is searched is kept in files beside the table: a matrix and a word index. T
 when they are missing, and say nothing that the table does not.
 """
 
+import math
 import re
 import shutil
 import threading
@@ -20,6 +21,7 @@ from servicetsunami.errors import InvalidInput
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 _OPEN_MAX: Final = 16
 _FUSED: Final = 100
@@ -31,16 +33,21 @@ _MAKING: Final = "making-"
 _MAKING_S: Final = 3600.0
 _ANALYZER: Final = "english_words"
 _WORDS: Final = re.compile(r"\w+")
-_IDS, _MATRIX, _TEXTS = "ids.arrow", "vectors.npy", "words"
+_DOCUMENTS, _MATRIX, _TEXTS = "documents.arrow", "vectors.npy", "words"
+_JSON: Final = (str, int, float, bool)
 
 
 @dataclass(slots=True)
 class Shelf:
-    """One version, opened: `matrix` has the vectors of `ids`, row by row; zeros stand for none."""
+    """One version, opened: `matrix` has the vectors of `ids`, row by row; zeros stand for none.
+
+    `documents` has all other columns.
+    """
 
     ids: Sequence[str]
     matrix: "np.ndarray"
     words: Any
+    documents: "pa.Table"
     rows: Mapping[str, int] = field(default_factory=dict)
 
     def by_meaning(
@@ -56,8 +63,16 @@ class Shelf:
             )
         rows = np.arange(len(self.ids)) if allowed is None else allowed
         scores = (self.matrix if allowed is None else self.matrix[allowed]) @ vector
-        best = np.argsort(-scores, kind="stable")[:count]
+        best = np.arange(len(scores))
+        if len(scores) > count:
+            best = np.argpartition(-scores, count)[:count]
+        best = best[np.lexsort((best, -scores[best]))]
         return [(int(rows[at]), float(scores[at])) for at in best if scores[at] != 0.0]
+
+    def document(self, hit: Hit) -> dict[str, object]:
+        """The columns of a document that was found; what JSON cannot hold as text."""
+        [row] = self.documents.slice(self.rows[hit.id], 1).to_pylist()
+        return {name: _plain(value) for name, value in row.items() if value is not None}
 
     def by_words(
         self, text: str, count: int, allowed: "np.ndarray | None"
@@ -77,6 +92,17 @@ class Shelf:
             if len(kept) >= count or len(found) < limit:
                 return kept[:count]
             limit *= 10
+
+
+def _plain(value: object) -> object:
+    """A value as JSON can hold it, and whatever else it cannot hold as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    return value if isinstance(value, _JSON) or value is None else str(value)
 
 
 def fused(
@@ -143,7 +169,7 @@ def _build(table: Path, version: int, place: Path, dimension: int) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = Path(mkdtemp(dir=place.parent, prefix=_MAKING))
     try:
-        rows = DeltaTable(table, version=version).to_pyarrow_table(columns=[ID, TEXT, VECTOR])
+        rows = DeltaTable(table, version=version).to_pyarrow_table()
         rows = rows.sort_by(ID).combine_chunks()
         matrix = np.zeros((rows.num_rows, dimension), dtype=np.float32)
         for at, vector in enumerate(rows.column(VECTOR).to_pylist()):
@@ -151,9 +177,9 @@ def _build(table: Path, version: int, place: Path, dimension: int) -> None:
                 matrix[at] = vector
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         np.save(temporary / _MATRIX, matrix / np.where(lengths == 0, 1, lengths))
-        ids = rows.select([ID])
-        with pa.ipc.new_file(str(temporary / _IDS), ids.schema) as file:
-            file.write_table(ids)
+        documents = rows.drop_columns([VECTOR])
+        with pa.ipc.new_file(str(temporary / _DOCUMENTS), documents.schema) as file:
+            file.write_table(documents)
         words = temporary / _TEXTS
         words.mkdir()
         index = _knowing_words(tantivy.Index(_schema(), path=str(words)))
@@ -213,9 +239,10 @@ def _opened(place: Path) -> Shelf:
     import pyarrow as pa  # noqa: PLC0415
     import tantivy  # noqa: PLC0415
 
-    with pa.OSFile(str(place / _IDS), "rb") as source:
-        ids = [str(each) for each in pa.ipc.open_file(source).read_all().column(ID).to_pylist()]
+    documents = pa.ipc.open_file(pa.memory_map(str(place / _DOCUMENTS))).read_all()
+    ids = [str(each) for each in documents.column(ID).to_pylist()]
     return Shelf(
+        documents=documents,
         ids=ids,
         matrix=np.load(place / _MATRIX, mmap_mode="r"),
         words=_knowing_words(tantivy.Index.open(str(place / _TEXTS))),
