@@ -141,6 +141,7 @@ async def test_what_cannot_be_indexed_or_searched_is_named(indexed: Client) -> N
         ({"index": "help", "source": []}, "0 documents"),
         ({"index": "help", "source": [{"text": "a"}, {"id": "x"}]}, "Document 2"),
         ({"index": "help", "source": [{"text": "a", "vector": [1.0]}]}, "vector"),
+        ({"index": "new", "source": [{"text": "a", "n": 1}, {"text": "b", "n": "x"}]}, "one type"),
         ({"index": "plain", "source": [{"text": "a"}]}, "is a dataset, and no index"),
     ]
     for given, words in refused:

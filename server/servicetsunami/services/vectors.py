@@ -28,6 +28,7 @@ from servicetsunami.services.answers import (
     AssetsAnswer,
     DeletedAsset,
     DescribedAsset,
+    IngestAnswer,
     SyncAnswer,
 )
 from servicetsunami.services.datasets import Datasets
@@ -149,7 +150,9 @@ class Vectors:
             next="Call search_vectors with this index.",
         )
 
-    async def _write(self, caller: Caller, name: DatasetName, path: Path, *, is_new: bool) -> Any:  # noqa: ANN401 - an ingest's answer
+    async def _write(
+        self, caller: Caller, name: DatasetName, path: Path, *, is_new: bool
+    ) -> IngestAnswer:
         request = IngestRequest(
             source="documents of an index",
             name=str(name),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from servicetsunami.services.answers import AnyObject
 from servicetsunami.services.vectors import FoundDocuments, IndexedDocuments, Search
@@ -14,7 +14,7 @@ Documents = Annotated[
     Field(description="Each {text, id?, and columns of your own to filter by}. At most 1000."),
 ]
 Filters = Annotated[
-    str | dict[str, JsonValue],
+    str | AnyObject,
     Field(description="SQL condition on columns, or {'column >=': 1, 'tag': ['a', 'b']}."),
 ]
 SearchMode = Annotated[

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicetsunami.domain.index import ID, VECTOR
+from servicetsunami.errors import InvalidInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
 def write_documents(
     path: Path, documents: Sequence[Mapping[str, Any]], vectors: "np.ndarray"
 ) -> None:
-    """Write a Parquet file of documents; columns that no document has are left out."""
+    """Write a Parquet file of documents, with all columns that any of them has.
+
+    Raises InvalidInput for columns whose values have no type in common.
+    """
     import pyarrow as pa  # noqa: PLC0415 - heavy
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    rows = pa.Table.from_pylist([dict(each) for each in documents])
+    names = dict.fromkeys(name for each in documents for name in each)
     column = pa.array(list(vectors), type=pa.list_(pa.float32()))
-    pq.write_table(rows.append_column(VECTOR, column), path)
+    try:
+        rows = pa.table({name: [each.get(name) for each in documents] for name in names})
+        pq.write_table(rows.append_column(VECTOR, column), path)
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"The documents do not fit into columns: {error}.",
+            "Give each column values of one type, in every document.",
+        ) from error
 
 
 def read_ids(path: Path) -> list[str]:
