@@ -142,6 +142,7 @@ async def test_a_read_only_server_offers_nothing_that_writes(app: App) -> None:
         "describe_asset",
         "query_dataset",
         "get_run",
+        "search_vectors",
         "sync_status",
         "tenant_usage",
     ]

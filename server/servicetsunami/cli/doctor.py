@@ -1,5 +1,6 @@
 """Looks at everything that the server needs, and says how to mend what is missing."""
 
+import re
 import shutil
 import stat
 import sys
@@ -97,7 +98,7 @@ def _required() -> Iterator[str]:
         requirement, _, marker = line.partition(";")
         is_elsewhere = "sys_platform" in marker and sys.platform not in marker
         if "extra" not in marker and not is_elsewhere:
-            yield requirement.split("[")[0].rstrip("<>=!~.,0123456789 ")
+            yield re.split(r"[\[<>=!~ ]", requirement, maxsplit=1)[0]
 
 
 def _installed(name: str) -> str | None:
