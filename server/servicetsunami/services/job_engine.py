@@ -283,17 +283,16 @@ class JobEngine:
         """
         calls: list[TaskCall] = []
         waiting = [batch, *([each] for each in batch * _NOTES_MAX)]
-        left = {id(call): None for call, _ in batch}
+        left = {id(call) for call, _ in batch}
         for group in waiting:
-            if not all(id(call) in left for call, _ in group):
+            if not left.issuperset(id(call) for call, _ in group):
                 continue
             try:
                 calls += await self._noted(group)
             except Exception:  # noqa: BLE001 - the database may take it the next time
                 _log.exception("the end of %s was not noted", [c.task.key for c, _ in group])
                 continue
-            for call, _ in group:
-                del left[id(call)]
+            left -= {id(call) for call, _ in group}
         for call, _ in batch:
             del self._going[call.task.run_id, call.task.key, call.task.attempt]
         return calls

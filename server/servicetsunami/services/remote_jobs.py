@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.job import Job
-from servicetsunami.domain.job_there import needed_notebooks
+from servicetsunami.domain.job_there import is_there, needed_notebooks
 from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.domain.run import Run, RunState
 from servicetsunami.engines.kernels.outcome import Outcome
@@ -113,8 +113,7 @@ class RemoteJobs:
 
     async def _reason(self, caller: Caller, job: Job) -> str:
         """Why it runs there, and what of this machine it will not see."""
-        is_own = job.settings.run_on == THERE
-        why = "The job runs on Databricks." if is_own else "You asked for Databricks."
+        why = "The job runs on Databricks." if is_there(job) else "You asked for Databricks."
         async with self._metadata.read() as transaction:
             queues = await transaction.outbox.overview(caller.tenant)
         late = [queue.subject for queue in queues if queue.kind is AssetKind.DATASET]

@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 Pull = Callable[[Caller, str | None], Awaitable[ManagedSync]]
 
 
+def check_connected(caller: Caller) -> None:
+    """Raise ConfigurationError for a tenant without a workspace."""
+    if not caller.has_databricks:
+        raise ConfigurationError(
+            "No Databricks workspace is connected.",
+            "Have DATABRICKS_ENABLED and its companions set; "
+            "docs/how-to/connect-databricks.md shows how.",
+        )
+
+
+async def look_before_retry(connection: Connection) -> None:
+    """Look at the workspace, which closes the breaker: the worker would find it still open."""
+    workspace = connection.opened
+    if workspace is not None:
+        await workspace.health.check(fresh=True)
+
+
 class RevisedSync:
     """Does the actions of one kind; `wake` has the worker look at once."""
 
@@ -51,12 +68,8 @@ class RevisedSync:
         name = given
         if given is not None and self._outbox_kind is AssetKind.NOTEBOOK:
             name = str(NotebookName.parse(given))
-        if action in {"initialise", "retry", "pull"} and not caller.has_databricks:
-            raise ConfigurationError(
-                "No Databricks workspace is connected.",
-                "Have DATABRICKS_ENABLED and its companions set; "
-                "docs/how-to/connect-databricks.md shows how.",
-            )
+        if action in {"initialise", "retry", "pull"}:
+            check_connected(caller)
         if action in {"initialise", "retry"}:
             return await self._retry(caller, name)
         if action == "pull":
@@ -70,10 +83,7 @@ class RevisedSync:
         return await self._switch(caller, name, is_on=action == "on")
 
     async def _retry(self, caller: Caller, name: str | None) -> ManagedSync:
-        # First the look, which closes the breaker: the worker would only find it still open.
-        workspace = self._connection.opened
-        if workspace is not None:
-            await workspace.health.check(fresh=True)
+        await look_before_retry(self._connection)
         async with self._metadata.begin() as transaction:
             items = await transaction.outbox.requeue(
                 caller.tenant, kind=self._outbox_kind, subject=name, at=datetime.now(UTC)

@@ -13,6 +13,7 @@ from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import silent
 from servicetsunami.services.queries import Queries, Question
+from servicetsunami.services.results import stored_file
 from servicetsunami.services.routing import RunOn
 from servicetsunami.services.sources import LocalSource
 from servicetsunami.stores.metadata import Metadata
@@ -55,10 +56,7 @@ class RunData:
 
     def stored(self, caller: Caller, answer: QueryAnswer) -> Path | None:
         """The file with the whole result of an answer; None where none was kept."""
-        if answer.cursor is None:
-            return None
-        result_id = answer.cursor.partition(":")[0]
-        return self.results.open(caller.tenant, caller.subject, result_id).path
+        return stored_file(self.results, caller, answer)
 
     async def write(self, caller: Caller, request: IngestRequest, path: Path) -> IngestAnswer:
         """Store the rows of a file as a new version of a dataset, by the run that asks for it."""

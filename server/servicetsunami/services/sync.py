@@ -10,7 +10,7 @@ from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.remote import TableAddress
-from servicetsunami.errors import ConfigurationError, Conflict, InvalidInput, ServerError
+from servicetsunami.errors import Conflict, InvalidInput, ServerError
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import REMOTE_PREFIX, IngestRequest
@@ -18,6 +18,7 @@ from servicetsunami.services.progress import Report
 from servicetsunami.services.promises import WHOLE, promise
 from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.revised_sync import check_connected, look_before_retry
 from servicetsunami.services.sync_answers import (
     Action,
     AssetSyncAnswer,
@@ -125,7 +126,7 @@ class Sync:
             )
 
     async def _initialise(self, caller: Caller) -> ManagedSync:
-        self._check_connected(caller)
+        check_connected(caller)
         await self._prepare(caller.tenant)
         items = await self._requeue(caller, None)
         await self._remote_catalog.refresh(caller)
@@ -137,12 +138,9 @@ class Sync:
         )
 
     async def _retry(self, caller: Caller, name: str | None) -> ManagedSync:
-        self._check_connected(caller)
+        check_connected(caller)
         parsed = None if name is None else DatasetName.parse(name, catalog=caller.catalog)
-        # First the look, which closes the breaker: the worker would only find it still open.
-        workspace = self._connection.opened
-        if workspace is not None:
-            await workspace.health.check(fresh=True)
+        await look_before_retry(self._connection)
         items = await self._requeue(caller, parsed)
         return ManagedSync(
             action="retry",
@@ -270,14 +268,6 @@ class Sync:
             done=done,
             next="Call sync_status to see how it stands.",
         )
-
-    def _check_connected(self, caller: Caller) -> None:
-        if not caller.has_databricks:
-            raise ConfigurationError(
-                "No Databricks workspace is connected.",
-                "Have DATABRICKS_ENABLED and its companions set; "
-                "docs/how-to/connect-databricks.md shows how.",
-            )
 
     async def _workspace(self, caller: Caller) -> WorkspaceAnswer:
         if not caller.has_databricks:

@@ -35,6 +35,7 @@ from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import silent
 from servicetsunami.services.queries import Queries, Question
+from servicetsunami.services.results import stored_file
 from servicetsunami.services.sources import LocalSource
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
@@ -241,11 +242,8 @@ class Vectors:
         where, parameters = condition(filters)
         sql = f"SELECT {ID} FROM {_read(dataset)} WHERE {where}"  # noqa: S608 - the gate reads it
         answer = await self._queries.ask(caller, _question(sql, parameters, rows_max=0), silent)
-        if answer.cursor is None:
-            return []
-        result_id = answer.cursor.partition(":")[0]
-        stored = self._results.open(caller.tenant, caller.subject, result_id)
-        return await to_thread.run_sync(partial(read_ids, stored.path))
+        path = stored_file(self._results, caller, answer)
+        return [] if path is None else await to_thread.run_sync(read_ids, path)
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
         """One page of the caller's indexes, in the order of their names."""
