@@ -36,6 +36,12 @@ class Settings(BaseSettings):
         description="Directories from which files may be ingested, separated as in PATH. "
         "Unset: the home directory over stdio, none over HTTP.",
     )
+    embedding_models: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Directories of embedding models (sentence-transformers with ONNX, or "
+        "model2vec), separated as in PATH. The first makes new indexes. Empty: the one that comes "
+        "with the package.",
+    )
     read_only: bool = Field(
         default=False, description="Offer only the tools that read; nothing can be changed."
     )
@@ -220,7 +226,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("allowed_roots", mode="before")
+    @field_validator("allowed_roots", "embedding_models", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
         if isinstance(value, str):

@@ -1,5 +1,6 @@
 """Documents are found by meaning, by words and by both, in the newest version, past any filter."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ async def test_filters_that_cannot_be_are_refused(
 async def test_what_is_added_changed_and_deleted_is_seen_at_once(indexed: Client) -> None:
     changed = [{"id": "cat", "text": "Dogs bark at night."}, {"text": "Snow falls in winter."}]
     done = await call(indexed, "index_documents", index="help", source=changed)
-    assert (done["documents"], done["total"], done["version"]) == (2, 6, 1)
+    assert (done["documents"], done["passages"], done["version"]) == (2, 6, 1)
     assert (await found(indexed, "a barking dog"))[0] == "cat"
     assert await found(indexed, "sofa", mode="keyword") == []
     made = (await found(indexed, "cold season weather", mode="semantic"))[0]
@@ -122,7 +123,7 @@ async def test_an_index_is_listed_described_and_deleted(indexed: Client) -> None
     assert described["index"] == {
         "model": "all-MiniLM-L6-v2-onnx-int8 (Apache-2.0)",
         "dimension": 384,
-        "documents": 5,
+        "passages": 5,
     }
     assert "Nothing was deleted" in await failure(
         indexed, "delete_asset", kind="index", name="help", confirm="other"
@@ -191,13 +192,46 @@ async def test_columns_of_any_type_are_shown(indexed: Client) -> None:
     }
 
 
-async def test_a_long_text_is_cut_and_says_how_long_it_is(indexed: Client) -> None:
-    await call(
-        indexed, "index_documents", index="help", source=[{"id": "l", "text": "zebra " * 500}]
-    )
-    answer = await call(indexed, "search_vectors", index="help", query="zebra", mode="keyword")
+async def test_of_a_long_text_is_shown_what_is_around_the_words_that_were_found(
+    indexed: Client,
+) -> None:
+    text = "Nothing is said here. " * 30 + "A zebra crosses the road. " + "Nor is there. " * 20
+    row = {"id": "l", "text": text, "lang": "en", "n": 9}
+    await call(indexed, "ingest_dataset", source=[row], name="help", mode="append")
+    answer = await call(indexed, "search_vectors", index="help", query="zebras", mode="keyword")
     [hit] = answer["hits"]
-    assert (len(hit["text"]), hit["text_chars"]) == (800, 3000)
+    assert "A zebra crosses the road." in hit["text"]
+    assert "A **zebra** crosses the road." in hit["passage"]
+    assert len(hit["text"]) <= 802
+    assert hit["text_chars"] == len(text)
+
+
+async def test_an_answer_is_never_longer_than_a_model_can_read(indexed: Client) -> None:
+    rows = [
+        {"id": f"r{n}", "text": f"Zebra {n}. " + "word " * 180, "lang": "x" * 500, "n": n}
+        for n in range(100)
+    ]
+    await call(indexed, "index_documents", index="help", source=rows)
+    asked = {"index": "help", "query": "zebra", "mode": "keyword", "max_results": 100}
+    answer = await call(indexed, "search_vectors", **asked)
+    assert answer["truncated"] is True
+    assert f"{100 - len(answer['hits'])} more" in answer["next"]
+    assert len(json.dumps(answer["hits"])) < 20_000
+    fewer = await call(indexed, "search_vectors", **asked, columns=["n"])
+    assert len(fewer["hits"]) > len(answer["hits"])
+    assert all(set(hit["columns"]) == {"n"} for hit in fewer["hits"])
+
+
+async def test_hits_below_a_score_are_left_out(indexed: Client) -> None:
+    asked = {"index": "help", "query": "forgotten password", "mode": "semantic"}
+    every = await call(indexed, "search_vectors", **asked)
+    assert every["score"] == "cosine, at most 1"
+    limit = every["hits"][0]["score"] - 0.01
+    few = await call(indexed, "search_vectors", **asked, score_threshold=limit)
+    assert [hit["id"] for hit in few["hits"]] == ["pw"]
+    none = await call(indexed, "search_vectors", **asked, score_threshold=1.0)
+    assert none["hits"] == []
+    assert "score_threshold" in none["next"]
 
 
 async def test_an_index_outlives_its_server_and_the_files_made_of_it(

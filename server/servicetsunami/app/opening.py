@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.app.children import ingest_pool, sql_engine
 from servicetsunami.app.databricks import catalog_of, prepare, sync_worker, workspace_config
+from servicetsunami.app.vectors import reading_pool, vectors
 from servicetsunami.domain.caller import LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
@@ -31,6 +32,7 @@ from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.routing import Router
+from servicetsunami.services.run_data import RunData
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.usage import UsageMeter
@@ -184,6 +186,7 @@ def _services(
     metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
     wake = worker.wake if worker is not None else _nothing_to_wake
     catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
+    allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
     queries = _queries(settings, parts, catalog)
     pulling = _pulling(settings, parts)
     remote_catalog = RemoteCatalog(connection=parts.connection)
@@ -194,9 +197,10 @@ def _services(
         queries=queries,
         pulling=pulling,
         remote_catalog=remote_catalog,
-        roots=roots,
+        roots=allowed,
         wake=wake,
     )
+    data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
     sync = Sync(
         metadata=metadata,
         connection=parts.connection,
@@ -208,7 +212,7 @@ def _services(
         wake=wake,
     )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
-    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake))
+    runs = cache(partial(_runs, settings, parts, notebooks, data, wake))
     return Services(
         datasets=datasets,
         queries=queries,
@@ -220,17 +224,23 @@ def _services(
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
-        vectors=_vectors(settings, parts, queries, datasets),
+        vectors=_vectors(settings, parts, data, datasets, allowed),
     )
 
 
-def _vectors(settings: Settings, parts: _Parts, queries: Queries, datasets: Datasets) -> Vectors:
-    return Vectors(
-        metadata=parts.metadata,
+def _vectors(
+    settings: Settings, parts: _Parts, data: RunData, datasets: Datasets, roots: AllowedRoots
+) -> Vectors:
+    pool = reading_pool(parts.zygote)
+    parts.closing.callback(pool.close)
+    return vectors(
+        data=data,
         datasets=datasets,
-        queries=queries,
-        results=parts.results,
+        roots=roots,
+        pool=pool,
         usage=parts.usage,
+        tasks=parts.tasks,
+        models=settings.embedding_models,
         data_dir=settings.data_dir,
     )
 
@@ -243,7 +253,7 @@ def _datasets(
     queries: Queries,
     pulling: Pulling,
     remote_catalog: RemoteCatalog,
-    roots: Sequence[Path],
+    roots: AllowedRoots,
     wake: Callable[[], None],
 ) -> Datasets:
     return Datasets(
@@ -254,24 +264,22 @@ def _datasets(
         ingesting=_ingesting(settings, parts, wake),
         pulling=pulling,
         remote_catalog=remote_catalog,
-        roots=AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots),
+        roots=roots,
         usage=parts.usage,
         data_dir=settings.data_dir,
         on_change=wake,
     )
 
 
-def _runs(  # noqa: PLR0917 - what the services for runs stand on
+def _runs(
     settings: Settings,
     parts: _Parts,
     notebooks: Notebooks,
-    queries: Queries,
-    datasets: Datasets,
+    data: RunData,
     wake: Callable[[], None],
 ) -> "tuple[Runs, Jobs]":
     """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
-    from servicetsunami.services.run_data import RunData  # noqa: PLC0415
 
     pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
     parts.closing.push_async_callback(pool.aclose)
@@ -279,9 +287,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         settings,
         metadata=parts.metadata,
         notebooks=notebooks,
-        data=RunData(
-            metadata=parts.metadata, queries=queries, datasets=datasets, results=parts.results
-        ),
+        data=data,
         usage=parts.usage,
         pool=pool,
         tasks=parts.tasks,

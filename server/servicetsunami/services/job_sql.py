@@ -32,7 +32,7 @@ class JobSql:
         parameters: Mapping[str, JsonValue],
         *,
         key: str,
-        run_id: str,
+        run_id: str | None,
     ) -> dict[str, JsonValue]:
         """Run one statement; what came of it, for the record.
 
@@ -54,7 +54,7 @@ class JobSql:
         parameters: Mapping[str, JsonValue],
         *,
         key: str,
-        run_id: str,
+        run_id: str | None,
     ) -> dict[str, JsonValue]:
         """Work the new rows out, and write them as one version of the table."""
         write = await to_thread.run_sync(partial(read_write, sql))
@@ -76,7 +76,7 @@ class JobSql:
         parameters: Mapping[str, JsonValue],
         *,
         key: str,
-        run_id: str,
+        run_id: str | None,
     ) -> dict[str, JsonValue]:
         async with self._data.metadata.read() as transaction:
             dataset = await transaction.datasets.find(caller.tenant, name)
@@ -113,11 +113,11 @@ class JobSql:
         answer: QueryAnswer,
         *,
         key: str,
-        run_id: str,
+        run_id: str | None,
     ) -> dict[str, JsonValue]:
         is_checked = dataset is not None and write.needs_columns
         request = IngestRequest(
-            source=f"job run {run_id}",
+            source=f"job run {run_id}" if run_id is not None else "a statement",
             name=str(name),
             mode=WriteMode(write.mode),
             keys=(),
@@ -148,7 +148,7 @@ class JobSql:
         sql: str,
         parameters: Mapping[str, JsonValue],
         *,
-        run_id: str,
+        run_id: str | None,
         rows_max: int,
     ) -> QueryAnswer:
         used = {name: value for name, value in parameters.items() if f":{name}" in sql}

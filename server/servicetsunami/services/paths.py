@@ -1,10 +1,13 @@
 """Which local files a caller may ingest."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from servicetsunami.errors import Denied, InvalidInput, NotFound
+
+Found = TypeVar("Found")
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -26,6 +29,30 @@ class AllowedRoots:
         Raises Denied when it is somewhere else or below `private`, NotFound when it does not
         exist, InvalidInput when it is not a regular file.
         """
+        return self._checked(source, private, self._existing_file)
+
+    def locate_all(self, source: str, *, private: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+        """The file of that path, or all files below that folder that end in one of `suffixes`.
+
+        Each is called by its path from the folder. Hidden ones, and links that lead elsewhere, are
+        left out. Raises what `locate` raises, InvalidInput for a file that ends otherwise.
+        """
+
+        def found(path: Path, source: str) -> dict[str, Path]:
+            if not path.is_dir():
+                path = self._existing_file(path, source)
+                if path.suffix.lower() not in suffixes:
+                    raise InvalidInput(
+                        f"{source!r} is no document that can be read.",
+                        f"Documents end in {', '.join(suffixes)}.",
+                    )
+                return {path.name: path}
+            return dict(_below(path, private.resolve(), suffixes))
+
+        return self._checked(source, private, found)
+
+    def _checked(self, source: str, private: Path, then: Callable[[Path, str], Found]) -> Found:
+        """What `then` makes of a path, after all checks of where it leads."""
         text = source.removeprefix("file://")
         if _ADDRESS.match(text):
             raise InvalidInput(
@@ -48,7 +75,7 @@ class AllowedRoots:
                     f"{source!r} belongs to this server's own data.",
                     "Ask for datasets with query_dataset.",
                 )
-            return self._existing_file(path, source)
+            return then(path, source)
         except (OSError, RuntimeError) as error:
             raise InvalidInput(
                 f"The path {source[:200]!r} cannot be followed.",
@@ -84,3 +111,15 @@ class AllowedRoots:
         shown = [name for name in names if not name.startswith(".")][:5]
         hint = f"That folder has: {', '.join(shown)}." if shown else "Check the path."
         raise NotFound(f"There is no file {source!r}.", hint)
+
+
+def _below(folder: Path, private: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        real = path.resolve()
+        if not real.is_relative_to(folder) or real.is_relative_to(private):
+            continue
+        parts = (*path.relative_to(folder).parts, *real.relative_to(folder).parts)
+        if any(part.startswith(".") for part in parts):
+            continue
+        if path.suffix.lower() in suffixes and path.is_file():
+            yield path.relative_to(folder).as_posix(), path

@@ -37,11 +37,11 @@ class RunData:
         sql: str,
         parameters: Mapping[str, JsonValue],
         *,
-        run_id: str,
+        run_id: str | None,
         rows_max: int,
         run_on: RunOn = "auto",
     ) -> QueryAnswer:
-        """Answer one statement, and note which versions the run has read."""
+        """Answer one statement, and note which versions the run has read, if one asks."""
         question = Question(
             sql=sql,
             parameters=parameters,
@@ -51,7 +51,8 @@ class RunData:
             run_on=run_on,
         )
         answer = await self.queries.ask(caller, question, silent)
-        await self._note(caller, answer.tables, run_id)
+        if run_id is not None:
+            await self._note(caller, answer.tables, run_id)
         return answer
 
     def stored(self, caller: Caller, answer: QueryAnswer) -> Path | None:

@@ -1,26 +1,19 @@
-"""Owns a tenant's vector indexes: adds documents, finds them, describes and deletes indexes."""
+"""Owns a tenant's vector indexes: takes documents in and out, describes and deletes indexes."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
-from uuid import uuid4
+from typing import Any, Final
 
-from anyio import Path as AsyncPath
 from anyio import to_thread
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
-from servicetsunami.domain.index import ID, TEXT, VECTOR, Hit, Index
-from servicetsunami.engines.vectors.embedding import DIMENSION, LICENCE, MODEL, Embedder
-from servicetsunami.engines.vectors.files import read_ids, write_documents
-from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput
+from servicetsunami.domain.dataset import Dataset, DatasetName
+from servicetsunami.domain.index import OWN_VECTORS, Index
+from servicetsunami.errors import Conflict, InvalidInput, NotFound
 from servicetsunami.services.answers import (
     Answer,
     AnyObject,
@@ -28,63 +21,40 @@ from servicetsunami.services.answers import (
     AssetsAnswer,
     DeletedAsset,
     DescribedAsset,
-    IngestAnswer,
     SyncAnswer,
 )
 from servicetsunami.services.datasets import Datasets
-from servicetsunami.services.ingestion import IngestRequest
-from servicetsunami.services.progress import silent
-from servicetsunami.services.queries import Queries, Question
-from servicetsunami.services.results import stored_file
-from servicetsunami.services.sources import LocalSource
+from servicetsunami.services.documents import checked, in_pieces, own_vectors
+from servicetsunami.services.embeddings import Embeddings
+from servicetsunami.services.following import Following, Standing
+from servicetsunami.services.index_files import Done, IndexFiles
+from servicetsunami.services.indexing import Indexing, Opened
+from servicetsunami.services.progress import Report
 from servicetsunami.services.usage import UsageMeter
-from servicetsunami.services.vector_filters import condition
+from servicetsunami.services.vector_search import VectorSearch
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.stores.results import ResultStore
-from servicetsunami.stores.tables.location import table_location
 
-Mode = Literal["semantic", "keyword", "hybrid"]
+Source = str | Sequence[Mapping[str, JsonValue]] | Mapping[str, JsonValue]
 
 _PAGE_ITEMS: Final = 50
-_DOCUMENTS_MAX: Final = 1_000
-_TEXT_CHARS_MAX: Final = 100_000
-_SHOWN_CHARS: Final = 800
-_RESULTS_MAX: Final = 100
+_DELETED_MAX: Final = 1_000
 
 
 class IndexedDocuments(Answer):
-    """What became of documents that were given to an index."""
+    """What became of documents that were given to an index. `passages` are the rows it has now."""
 
     index: str
     documents: int
-    total: int
-    version: int
+    deleted: int | None = None
+    unchanged: int | None = None
+    skipped: list[str] | None = None
+    remaining: int | None = None
+    passages: int
+    version: int | None
     model: str
     dimension: int
+    follows: AnyObject | None = None
     next: str
-
-
-class FoundDocuments(Answer):
-    """The documents that fit best; each has `id`, `score`, `scores`, its text and its columns."""
-
-    index: str
-    version: int
-    mode: str
-    model: str
-    hits: list[AnyObject]
-    ran_on: Literal["local"] = "local"
-    next: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What is looked for. `filters` is SQL, or an object in the grammar of filters_json."""
-
-    index: str
-    query: str
-    mode: Mode
-    filters: str | Mapping[str, JsonValue]
-    count: int
 
 
 class Vectors:
@@ -95,155 +65,157 @@ class Vectors:
         *,
         metadata: Metadata,
         datasets: Datasets,
-        queries: Queries,
-        results: ResultStore,
+        indexing: Indexing,
+        files: IndexFiles,
+        following: Following,
+        embeddings: Embeddings,
+        finding: VectorSearch,
         usage: UsageMeter,
         data_dir: Path,
     ) -> None:
         self._metadata = metadata
         self._datasets = datasets
-        self._queries = queries
-        self._results = results
+        self._indexing = indexing
+        self._files = files
+        self._following = following
+        self._embeddings = embeddings
+        self.finding = finding
         self._usage = usage
         self._data_dir = data_dir
-        self._embedder = Embedder()
-        self._shelves = Shelves()
 
-    async def add(
-        self, caller: Caller, name: str, documents: Sequence[Mapping[str, JsonValue]]
+    async def change(
+        self,
+        caller: Caller,
+        name: str,
+        source: Source,
+        *,
+        delete: Sequence[str],
+        seconds: float,
+        report: Report,
     ) -> IndexedDocuments:
-        """Add documents, or replace those of the same id; the first ones make the index.
+        """Take documents out, and others in; the first ones make the index.
 
+        Documents are given as such, as the path of files, or as a dataset to follow. Those that
+        take longer than `seconds` are left for another call, or are gone on with in the background.
         Raises InvalidInput that says which document is wrong, Conflict for a dataset of that name
-        that is no index.
+        that is no index, or where vectors of two models would be mixed.
         """
         parsed = DatasetName.parse(name, catalog=caller.catalog)
         with self._usage.measure(caller, "index_documents") as tally:
-            rows = _checked(documents)
-            tally.rows = len(rows)
-            async with self._metadata.read() as transaction:
-                index = await transaction.indexes.find(caller.tenant, parsed)
-                dataset = await transaction.datasets.find(caller.tenant, parsed)
-            if index is None and dataset is not None:
-                raise Conflict(
-                    f"{parsed} is a dataset, and no index.", "Give the index another name."
-                )
-            vectors = await to_thread.run_sync(
-                self._embedder.embed, [str(row[TEXT]) for row in rows]
-            )
-            # First, so that a server that is killed leaves no dataset that could not become one.
-            await self._remember(caller, parsed, index)
-            folder = AsyncPath(self._data_dir / "temp")
-            await folder.mkdir(parents=True, exist_ok=True)
-            path = Path(folder / f"documents-{uuid4().hex}.parquet")
-            try:
-                await to_thread.run_sync(partial(write_documents, path, rows, vectors))
-                done = await self._write(caller, parsed, path, is_new=dataset is None)
-            finally:
-                await AsyncPath(path).unlink(missing_ok=True)
-        return IndexedDocuments(
-            index=str(parsed),
-            documents=len(rows),
-            total=done.row_count,
-            version=done.version,
-            model=f"{MODEL} ({LICENCE})",
-            dimension=DIMENSION,
-            next="Call search_vectors with this index.",
+            deleted = await self._take_out(caller, parsed, delete) if delete else None
+            if not source and deleted is not None:
+                given = await self._nothing(caller, parsed)
+            elif isinstance(source, str):
+                given = await self._take_files(caller, parsed, source, seconds, report)
+            elif isinstance(source, Mapping):
+                given = await self._follow(caller, parsed, source, seconds, report)
+            else:
+                given = await self._take_texts(caller, parsed, checked(source))
+            tally.rows = given.documents
+        return given.model_copy(update={"deleted": deleted})
+
+    async def _take_texts(
+        self, caller: Caller, name: DatasetName, documents: list[dict[str, Any]]
+    ) -> IndexedDocuments:
+        vectors = own_vectors(documents)
+        if vectors is not None:
+            opened = await self._indexing.open(caller, name, dimension=len(vectors[0]))
+            opened = await self._indexing.put_own(caller, opened, documents, vectors)
+        else:
+            rows = in_pieces(documents)
+            opened = await self._indexing.open(caller, name)
+            opened = await self._indexing.put(caller, opened, rows)
+        return await self._answer(opened, documents=len(documents))
+
+    async def _take_files(
+        self, caller: Caller, name: DatasetName, source: str, seconds: float, report: Report
+    ) -> IndexedDocuments:
+        found = await self._files.locate(source)
+        opened = await self._indexing.open(caller, name)
+        opened, done = await self._files.add(caller, opened, found, seconds=seconds, report=report)
+        return await self._answer(opened, documents=done.indexed, done=done)
+
+    async def _follow(
+        self,
+        caller: Caller,
+        name: DatasetName,
+        source: Mapping[str, JsonValue],
+        seconds: float,
+        report: Report,
+    ) -> IndexedDocuments:
+        followed = await self._following.read(caller, source)
+        opened = await self._indexing.open(caller, name, follows=followed)
+        opened, standing = await self._following.catch_up(
+            caller, opened, seconds=seconds, report=report
         )
+        if not standing.is_current:
+            self._following.go_on(caller, opened)
+        count = opened.dataset.row_count if opened.dataset is not None else 0
+        return await self._answer(opened, documents=count, standing=standing)
 
-    async def _write(
-        self, caller: Caller, name: DatasetName, path: Path, *, is_new: bool
-    ) -> IngestAnswer:
-        request = IngestRequest(
-            source="documents of an index",
-            name=str(name),
-            mode=WriteMode.CREATE if is_new else WriteMode.MERGE,
-            keys=() if is_new else (ID,),
-            format="parquet",
-            options={},
-        )
-        source = LocalSource(path=path, rows=None, options=request.reader_options)
-        return await self._datasets.ingest(caller, request, silent, source=source)
-
-    async def _remember(self, caller: Caller, name: DatasetName, known: Index | None) -> None:
-        now = datetime.now(UTC)
-        async with self._metadata.begin() as transaction:
-            if known is not None:
-                await transaction.indexes.touch(known, at=now)
-                return
-            await transaction.indexes.add(
-                Index(
-                    id=uuid4().hex,
-                    tenant=caller.tenant,
-                    name=name,
-                    model=MODEL,
-                    dimension=DIMENSION,
-                    created_at=now,
-                    updated_at=now,
-                )
+    async def _take_out(self, caller: Caller, name: DatasetName, documents: Sequence[str]) -> int:
+        if len(documents) > _DELETED_MAX:
+            raise InvalidInput(
+                f"{len(documents)} documents are to be deleted.",
+                f"Name at most {_DELETED_MAX} at a time.",
             )
-
-    async def search(self, caller: Caller, search: Search) -> FoundDocuments:
-        """The documents that fit best in the newest version of the index.
-
-        Raises NotFound for an unknown index, InvalidInput for a filter that cannot be understood.
-        """
-        with self._usage.measure(caller, "search_vectors") as tally:
-            _check(search)
-            index, dataset = await self._find(caller, search.index)
-            allowed = await self._allowed(caller, dataset, search.filters)
-            shelf = await to_thread.run_sync(partial(self._shelf, caller, index, dataset))
-            vector = None
-            if search.mode != "keyword":
-                vector = (await to_thread.run_sync(self._embedder.embed, [search.query]))[0]
-            text = search.query if search.mode != "semantic" else None
-            hits = await to_thread.run_sync(
-                partial(fused, shelf, vector, text, search.count, allowed)
-            )
-            shown = [_hit(hit, shelf.document(hit)) for hit in hits]
-            tally.rows = len(hits)
-        return FoundDocuments(
-            index=str(index.name),
-            version=dataset.version,
-            mode=search.mode,
-            model=index.model,
-            hits=shown,
-            next=None if hits else "Nothing fits: use other words, mode semantic, or no filters.",
-        )
-
-    async def _find(self, caller: Caller, name: str) -> tuple[Index, Dataset]:
-        parsed = DatasetName.parse(name, catalog=caller.catalog)
-        async with self._metadata.read() as transaction:
-            index = await transaction.indexes.get(caller.tenant, parsed)
-            dataset = await transaction.datasets.get(caller.tenant, parsed)
-        missing = {ID, TEXT, VECTOR} - {column.name for column in dataset.columns}
-        if missing:
+        opened = await self._existing(caller, name)
+        if opened.index.follows is not None:
             raise Conflict(
-                f"The dataset {parsed} has no {', '.join(sorted(missing))} any more, so it is no "
-                "index.",
-                "Delete it, and call index_documents again.",
+                f"{name} follows the dataset {opened.index.follows.dataset}.",
+                "Delete the rows there.",
             )
-        return index, dataset
+        ids = await self._indexing.pieces_of(caller, opened, documents)
+        await self._indexing.remove(caller, opened, ids)
+        return len(ids)
 
-    def _shelf(self, caller: Caller, index: Index, dataset: Dataset) -> Shelf:
-        table = table_location(self._data_dir, caller.tenant, dataset.id)
-        folder = self._folder(caller, dataset)
-        return self._shelves.open(table, dataset.version, folder, index.dimension)
+    async def _nothing(self, caller: Caller, name: DatasetName) -> IndexedDocuments:
+        return await self._answer(await self._existing(caller, name), documents=0)
 
-    def _folder(self, caller: Caller, dataset: Dataset) -> Path:
-        return self._data_dir / "tenants" / caller.tenant / "indexes" / dataset.id
+    async def _existing(self, caller: Caller, name: DatasetName) -> Opened:
+        async with self._metadata.read() as transaction:
+            index = await transaction.indexes.get(caller.tenant, name)
+            dataset = await transaction.datasets.find(caller.tenant, name)
+        if dataset is None:
+            raise NotFound.index(str(name), [])
+        return Opened(index=index, dataset=dataset)
 
-    async def _allowed(
-        self, caller: Caller, dataset: Dataset, filters: str | Mapping[str, JsonValue]
-    ) -> list[str] | None:
-        """The ids that a filter leaves; None without one. It is SQL, behind the gate of all SQL."""
-        if not filters:
-            return None
-        where, parameters = condition(filters)
-        sql = f"SELECT {ID} FROM {_read(dataset)} WHERE {where}"  # noqa: S608 - the gate reads it
-        answer = await self._queries.ask(caller, _question(sql, parameters, rows_max=0), silent)
-        path = stored_file(self._results, caller, answer)
-        return [] if path is None else await to_thread.run_sync(read_ids, path)
+    async def _answer(
+        self,
+        opened: Opened,
+        *,
+        documents: int,
+        done: Done | None = None,
+        standing: Standing | None = None,
+    ) -> IndexedDocuments:
+        dataset, index = opened.dataset, opened.index
+        steps = "Call search_vectors with this index."
+        if done is not None and done.remaining:
+            steps = "Call again with the same source: the files that are left are taken in then."
+        if standing is not None and not standing.is_current:
+            steps = "The rest is embedded in the background; describe_asset says how far it is."
+        return IndexedDocuments(
+            index=str(index.name),
+            documents=documents,
+            unchanged=done.unchanged if done is not None else None,
+            skipped=(done.skipped or None) if done is not None else None,
+            remaining=(done.remaining or None) if done is not None else None,
+            passages=dataset.row_count if dataset is not None else 0,
+            version=dataset.version if dataset is not None else None,
+            model=await self._model(index),
+            dimension=index.dimension,
+            follows=standing.shown() if standing is not None else None,
+            next=steps,
+        )
+
+    async def _model(self, index: Index) -> str:
+        """The model's name with its licence, where it is here."""
+        if index.model == OWN_VECTORS:
+            return index.model
+        try:
+            return f"{index.model} ({(await self._embeddings.named(index.model)).licence})"
+        except Conflict:
+            return f"{index.model} (not on this server)"
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
         """One page of the caller's indexes, in the order of their names."""
@@ -269,96 +241,44 @@ class Vectors:
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
         """The model of an index, and its documents as a dataset."""
         with self._usage.measure(caller, "describe_asset"):
-            index, dataset = await self._find(caller, name)
+            index, dataset = await self.finding.find(caller, name)
             described = await self._datasets.describe(caller, str(index.name))
+            standing = await self._standing(caller, Opened(index=index, dataset=dataset))
         return described.model_copy(
             update={
                 "kind": "index",
                 "sample": None,
                 "index": {
-                    "model": f"{index.model} ({LICENCE})",
+                    "model": await self._model(index),
                     "dimension": index.dimension,
-                    "documents": dataset.row_count,
+                    "passages": dataset.row_count,
+                    **standing,
                 },
                 "next": "Call search_vectors with this name.",
             }
         )
 
+    async def _standing(self, caller: Caller, opened: Opened) -> dict[str, JsonValue]:
+        """How an index stands to the dataset that it follows, if it follows one."""
+        if opened.index.follows is None:
+            return {}
+        try:
+            standing = await self._following.standing(caller, opened)
+        except Conflict as error:
+            return {"follows": {"error": str(error)}}
+        if not standing.is_current:
+            self._following.go_on(caller, opened)
+        return {"follows": standing.shown()}
+
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget an index and its documents. Raises InvalidInput unless `confirm` is its name."""
-        index, dataset = await self._find(caller, name)
+        index, dataset = await self.finding.find(caller, name)
         deleted = await self._datasets.delete(caller, name, confirm=confirm)
         async with self._metadata.begin() as transaction:
             await transaction.indexes.delete(caller.tenant, index.name, at=datetime.now(UTC))
-        remove = partial(shutil.rmtree, self._folder(caller, dataset), ignore_errors=True)
+        remove = partial(shutil.rmtree, self.finding.folder(caller, dataset), ignore_errors=True)
         await to_thread.run_sync(remove)
         return deleted.model_copy(update={"kind": "index"})
-
-
-def _checked(documents: Sequence[Mapping[str, JsonValue]]) -> list[dict[str, JsonValue]]:
-    """Documents with ids; the id of a text without one is made from the text."""
-    if not 1 <= len(documents) <= _DOCUMENTS_MAX:
-        raise InvalidInput(
-            f"{len(documents)} documents were given.", f"Give 1 to {_DOCUMENTS_MAX} at a time."
-        )
-    rows: dict[str, dict[str, JsonValue]] = {}
-    for number, given in enumerate(documents, 1):
-        text = given.get(TEXT)
-        if not isinstance(text, str) or not text.strip() or len(text) > _TEXT_CHARS_MAX:
-            raise InvalidInput(
-                f"Document {number} has no usable `text`.",
-                f"Give 1 to {_TEXT_CHARS_MAX} characters in `text`; split longer texts.",
-            )
-        if VECTOR in given:
-            raise InvalidInput(
-                f"Document {number} has a `vector` of its own.",
-                f"Leave it out: {MODEL} makes the vectors of this index.",
-            )
-        made = hashlib.sha256(text.encode()).hexdigest()[:16]
-        name = str(given.get(ID) or made)
-        rows[name] = {**given, ID: name, TEXT: text}
-    return list(rows.values())
-
-
-def _check(search: Search) -> None:
-    if not search.query.strip():
-        raise InvalidInput("The query is empty.", "Say what to look for.")
-    if not 1 <= search.count <= _RESULTS_MAX:
-        raise InvalidInput(
-            f"max_results cannot be {search.count}.", f"Use a number from 1 to {_RESULTS_MAX}."
-        )
-
-
-def _read(dataset: Dataset) -> str:
-    return f"`{dataset.name.schema}`.`{dataset.name.table}` VERSION AS OF {dataset.version}"
-
-
-def _question(sql: str, parameters: Mapping[str, JsonValue], *, rows_max: int) -> Question:
-    return Question(
-        sql=sql,
-        parameters=parameters,
-        rows_max=rows_max,
-        timeout_s=None,
-        form="concise",
-        run_on="local",
-    )
-
-
-def _hit(hit: Hit, row: Mapping[str, Any]) -> dict[str, JsonValue]:
-    """A document that was found, with its columns; a long text is cut."""
-    text = str(row.get(TEXT) or "")
-    known: dict[str, JsonValue] = {k: v for k, v in row.items() if k not in {ID, TEXT}}
-    found: dict[str, JsonValue] = {
-        "id": hit.id,
-        "score": round(hit.score, 4),
-        "scores": dict(hit.parts),
-        "text": text[:_SHOWN_CHARS],
-    }
-    if len(text) > _SHOWN_CHARS:
-        found["text_chars"] = len(text)
-    if known:
-        found["columns"] = known
-    return found
 
 
 def _line(index: Index, dataset: Dataset) -> AssetAnswer:

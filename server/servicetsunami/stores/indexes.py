@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import DatasetName, SyncState
-from servicetsunami.domain.index import Index
+from servicetsunami.domain.index import Followed, Index
 from servicetsunami.errors import Conflict, NotFound
 from servicetsunami.stores.schema import DATASETS, INDEXES
 from servicetsunami.stores.scope import owned_by
@@ -31,6 +31,8 @@ class Indexes:
             "name": str(index.name),
             "model": index.model,
             "dimension": index.dimension,
+            "follows": index.follows.as_stored() if index.follows is not None else None,
+            "follows_version": index.follows_version,
             "sync_state": SyncState.OFF.value,
             "metadata_": {},
             "created_at": index.created_at,
@@ -43,10 +45,15 @@ class Indexes:
                 f"An index named {index.name} was made just now.", "Call again."
             ) from error
 
-    async def touch(self, index: Index, *, at: datetime) -> None:
-        """Note that documents were added."""
+    async def touch(
+        self, index: Index, *, at: datetime, followed: tuple[Followed, int] | None = None
+    ) -> None:
+        """Note that documents were added, and which version of a dataset they are all of."""
+        values: dict[str, Any] = {"updated_at": at}
+        if followed is not None:
+            values |= {"follows": followed[0].as_stored(), "follows_version": followed[1]}
         statement = update(INDEXES).where(owned_by(index.tenant, INDEXES), INDEXES.c.id == index.id)
-        await self._connection.execute(statement.values(updated_at=at))
+        await self._connection.execute(statement.values(values))
 
     async def find(self, tenant: str, name: DatasetName) -> Index | None:
         """The index of that name, or None."""
@@ -103,6 +110,8 @@ def _to_index(row: Row[Any]) -> Index:
         name=DatasetName.of(row.name),
         model=row.model,
         dimension=row.dimension,
+        follows=Followed.of(row.follows) if row.follows else None,
+        follows_version=row.follows_version,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -320,6 +320,8 @@ INDEXES = Table(
     Column("name", NAME, nullable=False),
     Column("model", String, nullable=False),
     Column("dimension", Integer, nullable=False),
+    Column("follows", JSON_VALUE),
+    Column("follows_version", Integer),
     Column("sync_state", String, nullable=False),
     _metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),

@@ -5,13 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from servicetsunami.services.answers import AnyObject
-from servicetsunami.services.vectors import FoundDocuments, IndexedDocuments, Search
+from servicetsunami.services.vector_search import FoundDocuments, Search
+from servicetsunami.services.vectors import IndexedDocuments
 from servicetsunami.tools.context import CallOf
 
 IndexName = Annotated[str, Field(description="Name of the index.", max_length=200)]
-Documents = Annotated[
-    list[AnyObject],
-    Field(description="Each {text, id?, and columns of your own to filter by}. At most 1000."),
+Source = Annotated[
+    str | list[AnyObject] | AnyObject,
+    Field(
+        description="Documents {text, id?, vector?, columns to filter by}, at most 1000; path of "
+        "a txt, md, html or pdf file or of a folder; or {dataset, text, id, columns?}: columns of "
+        "a dataset, followed as it changes."
+    ),
 ]
 Filters = Annotated[
     str | AnyObject,
@@ -22,22 +27,43 @@ SearchMode = Annotated[
 ]
 
 
-async def index_documents(call: CallOf, index: IndexName, source: Documents) -> IndexedDocuments:
-    """Add texts to a vector index, or replace those of the same id; makes the index if needed.
+async def index_documents(
+    call: CallOf,
+    index: IndexName,
+    source: Source = "",
+    delete: Annotated[list[str], Field(description="Ids of documents to remove.")] = [],  # noqa: B006
+) -> IndexedDocuments:
+    """Add documents to a vector index, or replace those of the same id; makes the index if needed.
 
-    The documents are also a dataset of that name, for query_dataset.
+    Long ones are cut into passages. They are also a dataset of that name, for query_dataset.
     """
-    return await call.services.vectors.add(call.caller, index, source)
+    return await call.services.vectors.change(
+        call.caller, index, source, delete=delete, seconds=call.patience_s, report=call.report
+    )
 
 
 async def search_vectors(  # noqa: PLR0917 - the order is part of the published surface
     call: CallOf,
     index: IndexName,
-    query: Annotated[str, Field(description="What to look for, in plain words.")],
+    query: Annotated[str, Field(description="What to look for, in plain words.")] = "",
     mode: SearchMode = "hybrid",
     filters: Filters = "",
     max_results: Annotated[int, Field(description="1 to 100.")] = 10,
+    columns: Annotated[list[str] | None, Field(description="Columns to show.")] = None,
+    score_threshold: Annotated[float | None, Field(description="Lowest score.")] = None,
+    query_vector: Annotated[
+        list[float], Field(description="For an index of your own vectors.")
+    ] = [],  # noqa: B006
 ) -> FoundDocuments:
     """Find the documents of an index that fit a query best."""
-    search = Search(index=index, query=query, mode=mode, filters=filters, count=max_results)
-    return await call.services.vectors.search(call.caller, search)
+    search = Search(
+        index=index,
+        query=query,
+        vector=query_vector,
+        mode=mode,
+        filters=filters,
+        columns=columns,
+        threshold=score_threshold,
+        count=max_results,
+    )
+    return await call.services.vectors.finding.search(call.caller, search)

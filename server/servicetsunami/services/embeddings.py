@@ -1,0 +1,54 @@
+"""Knows the embedding models: the one that makes new indexes, and those that others need."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from anyio import to_thread
+
+from servicetsunami.engines.vectors.embedding import Embedder
+from servicetsunami.errors import Conflict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH: Final = 256
+"""As many texts are embedded between two looks at the clock."""
+
+
+class Embeddings:
+    """Models by their names, opened when they are first asked for; the first one is the default."""
+
+    def __init__(self, openers: Sequence[Callable[[], Embedder]]) -> None:
+        self._openers = openers
+
+    @cached_property
+    def _known(self) -> dict[str, Embedder]:
+        return {model.name: model for model in (opener() for opener in self._openers)}
+
+    async def default(self) -> Embedder:
+        """The model of new indexes; raises ConfigurationError for one that cannot be opened."""
+        known = await to_thread.run_sync(lambda: self._known)
+        return next(iter(known.values()))
+
+    async def named(self, name: str) -> Embedder:
+        """The model of that name; raises Conflict where this server has it not."""
+        known = await to_thread.run_sync(lambda: self._known)
+        if name not in known:
+            raise Conflict(
+                f"The index was made with the model {name!r}, and this server has "
+                f"{', '.join(known)}: vectors of two models cannot be compared.",
+                "Have SERVICETSUNAMI_EMBEDDING_MODELS name that model, use mode keyword, or make "
+                "another index.",
+            )
+        return known[name]
+
+    async def embed(self, model: Embedder, texts: Sequence[str]) -> "np.ndarray":
+        """The vectors of the texts; a cancelled call ends with the batch that is worked on."""
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        parts = [
+            await to_thread.run_sync(model.embed, texts[at : at + BATCH])
+            for at in range(0, len(texts), BATCH)
+        ]
+        return np.concatenate(parts)

@@ -1,0 +1,283 @@
+"""Keeps indexes as their datasets are: rows that are new or changed are embedded, others go.
+
+Each step asks which rows the index does not have as they are, so that it can stop anywhere, or be
+killed, and go on later.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+from pydantic import JsonValue
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import Column, Dataset, DatasetName
+from servicetsunami.domain.index import CHUNK, DOCUMENT, FINGERPRINT, ID, TEXT, VECTOR, Followed
+from servicetsunami.engines.vectors.files import cut_rows, write_pieces
+from servicetsunami.errors import Conflict, InvalidInput, NotFound, ServerError
+from servicetsunami.services.indexing import Indexing, Opened, table
+from servicetsunami.services.progress import Report, silent
+from servicetsunami.stores.metadata import Metadata
+
+_log = logging.getLogger(__name__)
+
+_ROWS_AT_ONCE: Final = 1_000
+_TEXT_CHARS_MAX: Final = 1_000_000
+_OURS: Final = frozenset({ID, TEXT, VECTOR, DOCUMENT, CHUNK, FINGERPRINT})
+_PLAIN: Final = (
+    "string", "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal",
+    "date", "timestamp",
+)  # fmt: skip
+"""Columns of other types are not taken along unless they are asked for."""
+_KNOWN: Final = frozenset({"dataset", "text", "id", "columns"})
+_HINT: Final = (
+    'Use {"dataset": name, "text": its column of texts, "id": the column that names its rows, '
+    '"columns": others to filter by}.'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far an index has come: the version of its dataset, and the one it has taken in whole."""
+
+    dataset: DatasetName
+    version: int
+    indexed_version: int | None
+    remaining: int
+    """Rows that are still to be embedded, if it is known that there are any."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it has all of the newest version."""
+        return self.indexed_version == self.version
+
+    def shown(self) -> dict[str, JsonValue]:
+        """The same for a caller."""
+        return {
+            "dataset": str(self.dataset),
+            "version": self.version,
+            "indexed_version": self.indexed_version,
+            "remaining_rows": self.remaining,
+        }
+
+
+class Following:
+    """Catches up with datasets: for a while in a call, or to the end beside them."""
+
+    def __init__(self, *, metadata: Metadata, indexing: Indexing, tasks: TaskGroup) -> None:
+        self._metadata = metadata
+        self._indexing = indexing
+        self._tasks = tasks
+        self._turns: dict[str, anyio.Lock] = {}
+
+    async def read(self, caller: Caller, source: Mapping[str, JsonValue]) -> Followed:
+        """Read which column of which dataset is meant; raises InvalidInput and NotFound."""
+        unknown = sorted(set(source) - _KNOWN)
+        if unknown or not isinstance(source.get("dataset"), str):
+            raise InvalidInput(f"The source {_short(source)} cannot be understood.", _HINT)
+        name = DatasetName.parse(str(source["dataset"]), catalog=caller.catalog)
+        async with self._metadata.read() as transaction:
+            dataset = await transaction.datasets.get(caller.tenant, name)
+        columns = {column.name.lower(): column for column in dataset.columns}
+        text = _column(source.get("text", TEXT), columns, name, "text")
+        key = _column(source.get("id", ID), columns, name, "id")
+        asked = source.get("columns")
+        if asked is None:
+            others = [each for each in dataset.columns if each.type.startswith(_PLAIN)]
+        elif isinstance(asked, list):
+            others = [_column(each, columns, name, "columns") for each in asked]
+        else:
+            raise InvalidInput("`columns` is no list of names.", _HINT)
+        kept = tuple(
+            each.name
+            for each in others
+            if each.name not in {text.name, key.name} and each.name.lower() not in _OURS
+        )
+        await self._check_keys(caller, dataset, key.name)
+        return Followed(
+            dataset=name, dataset_id=dataset.id, key=key.name, text=text.name, columns=kept
+        )
+
+    async def _check_keys(self, caller: Caller, dataset: Dataset, key: str) -> None:
+        quoted = _quoted(key)
+        sql = (
+            f"SELECT {quoted} AS id FROM {_at(dataset)} "
+            f"GROUP BY 1 HAVING {quoted} IS NULL OR count(*) > 1 LIMIT 1"
+        )
+        [found] = await self._indexing.columns(caller, sql, [ID])
+        if found:
+            raise InvalidInput(
+                f"The column {key!r} of {dataset.name} does not name rows: "
+                + ("it has NULLs." if found[0] is None else f"{found[0]!r} stands for several."),
+                'Name a column with a value of its own in each row as "id".',
+            )
+
+    async def standing(self, caller: Caller, opened: Opened, *, remaining: int = 0) -> Standing:
+        """Where the index and its dataset stand; raises Conflict where the dataset is gone."""
+        followed, dataset = await self._followed(caller, opened)
+        is_same = followed.dataset_id == dataset.id
+        return Standing(
+            dataset=followed.dataset,
+            version=dataset.version,
+            indexed_version=opened.index.follows_version if is_same else None,
+            remaining=remaining,
+        )
+
+    async def _followed(self, caller: Caller, opened: Opened) -> tuple[Followed, Dataset]:
+        followed = opened.index.follows
+        if followed is None:
+            raise AssertionError("only indexes that follow a dataset are asked")
+        async with self._metadata.read() as transaction:
+            dataset = await transaction.datasets.find(caller.tenant, followed.dataset)
+        if dataset is None:
+            raise Conflict(
+                f"The dataset {followed.dataset}, which {opened.index.name} follows, is gone.",
+                "The documents that were indexed are still found; delete the index when they "
+                "are not wanted any more.",
+            )
+        return followed, dataset
+
+    async def catch_up(
+        self, caller: Caller, opened: Opened, *, seconds: float, report: Report = silent
+    ) -> tuple[Opened, Standing]:
+        """Take in what is new, as long as time is left; where it stands then.
+
+        Does not wait while another call of this server is at it.
+        """
+        turn = self._turns.setdefault(opened.index.id, anyio.Lock())
+        standing = await self.standing(caller, opened)
+        if standing.is_current or turn.locked():
+            return opened, standing
+        async with turn:
+            ends_at = time.monotonic() + seconds
+            while not standing.is_current:
+                opened, remaining = await self._step(caller, opened)
+                standing = await self.standing(caller, opened, remaining=remaining)
+                if time.monotonic() > ends_at:
+                    break
+                if remaining:
+                    await report(0, None, f"{remaining:,} rows are left")
+        return opened, standing
+
+    def go_on(self, caller: Caller, opened: Opened) -> None:
+        """Catch up to the end, beside the calls of this server."""
+        self._tasks.start_soon(self._to_the_end, caller, opened)
+
+    async def _to_the_end(self, caller: Caller, opened: Opened) -> None:
+        try:
+            is_current = False
+            while not is_current:
+                opened = await self._indexing.reopened(caller, opened)
+                turn = self._turns.setdefault(opened.index.id, anyio.Lock())
+                if turn.locked():
+                    return
+                opened, standing = await self.catch_up(caller, opened, seconds=0)
+                is_current = standing.is_current
+        except ServerError as error:
+            _log.warning("%s is not kept as its dataset is: %s", opened.index.name, error)
+
+    async def _step(self, caller: Caller, opened: Opened) -> tuple[Opened, int]:
+        """Embed some rows; when there are none, remove what is gone, and note the version."""
+        followed, dataset = await self._followed(caller, opened)
+        missing = _missing(followed, dataset, opened)
+        [[left]] = await self._indexing.columns(
+            caller,
+            f"SELECT count(*) AS n FROM ({missing}) AS missing",
+            ["n"],
+        )
+        if left:
+            opened = await self._embed(caller, opened, missing)
+        remaining = max(0, int(left) - _ROWS_AT_ONCE)
+        if not remaining:
+            opened = await self._sweep(caller, opened, followed, dataset)
+        return opened, remaining
+
+    async def _embed(self, caller: Caller, opened: Opened, missing: str) -> Opened:
+        path = await self._indexing.file(caller, f"{missing} LIMIT {_ROWS_AT_ONCE}")
+        if path is None:
+            return opened
+        pieces = await to_thread.run_sync(cut_rows, path)
+        return await self._indexing.write(
+            caller, opened, pieces.texts, partial(write_pieces, pieces)
+        )
+
+    async def _sweep(
+        self, caller: Caller, opened: Opened, followed: Followed, dataset: Dataset
+    ) -> Opened:
+        if opened.dataset is not None:
+            current = (
+                f"SELECT concat(CAST({_quoted(followed.key)} AS STRING), ':', {_print(followed)}) "
+                f"FROM {_at(dataset)} WHERE {_usable(followed)}"
+            )
+            stale = f"concat({DOCUMENT}, ':', {FINGERPRINT}) NOT IN ({current})"
+            place = table(opened.index.name)
+            [[count]] = await self._indexing.columns(
+                caller,
+                f"SELECT count(*) AS n FROM {place} WHERE {stale}",
+                ["n"],
+            )
+            if count:
+                await self._indexing.change(caller, f"DELETE FROM {place} WHERE {stale}")
+        now = Followed.of({**followed.as_stored(), "dataset_id": dataset.id})
+        return await self._indexing.touched(caller, opened.index, followed=(now, dataset.version))
+
+
+def _missing(followed: Followed, dataset: Dataset, opened: Opened) -> str:
+    """The rows of the dataset that the index does not have as they are."""
+    others = "".join(f", {_quoted(name)}" for name in followed.columns)
+    key = f"CAST({_quoted(followed.key)} AS STRING)"
+    rows = (
+        f"SELECT {key} AS {ID}, left({_quoted(followed.text)}, {_TEXT_CHARS_MAX}) AS {TEXT}, "
+        f"{_print(followed)} AS {FINGERPRINT}{others} FROM {_at(dataset)} WHERE {_usable(followed)}"
+    )
+    if opened.dataset is None:
+        return f"SELECT * FROM ({rows}) AS given"
+    return (
+        f"SELECT given.* FROM ({rows}) AS given LEFT ANTI JOIN "
+        f"(SELECT DISTINCT {DOCUMENT}, {FINGERPRINT} FROM {_at(opened.dataset)}) AS known "
+        f"ON known.{DOCUMENT} = given.{ID} AND known.{FINGERPRINT} = given.{FINGERPRINT}"
+    )
+
+
+def _print(followed: Followed) -> str:
+    """What tells two states of a row apart."""
+    texts = ", ".join(
+        f"coalesce(CAST({_quoted(name)} AS STRING), chr(1))"
+        for name in (followed.text, *followed.columns)
+    )
+    return f"md5(concat_ws(chr(31), {texts}))"
+
+
+def _usable(followed: Followed) -> str:
+    """Which rows have a key and a text at all."""
+    return f"{_quoted(followed.key)} IS NOT NULL AND trim({_quoted(followed.text)}) <> ''"
+
+
+def _at(dataset: Dataset) -> str:
+    return f"{table(dataset.name)} VERSION AS OF {dataset.version}"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _column(
+    asked: JsonValue, columns: Mapping[str, Column], dataset: DatasetName, what: str
+) -> Column:
+    found = columns.get(str(asked).lower())
+    if found is None:
+        raise NotFound(
+            f"{dataset} has no column {str(asked)[:80]!r} for {what!r}.",
+            f"It has {', '.join(column.name for column in columns.values())}. {_HINT}",
+        )
+    return found
+
+
+def _short(source: Mapping[str, JsonValue]) -> str:
+    return str(dict(source))[:200]
