@@ -23,6 +23,7 @@ _NETWORKS: Final = (
     "onnx/model_quantized.onnx",
     "onnx/model_qint8_avx512_vnni.onnx",
 )
+_STATIC: Final = "model2vec"
 _WEIGHTS: Final = "model.safetensors"
 _TOKENIZER: Final = "tokenizer.json"
 _POOLING: Final = "1_Pooling/config.json"
@@ -34,8 +35,8 @@ _HINT: Final = "Have SERVICETSUNAMI_EMBEDDING_MODELS name directories of embeddi
 def open_directory(directory: Path) -> Embedder:
     """The model in a directory; raises ConfigurationError that says what is missing."""
     settings = _read(directory / "config.json")
-    if settings.get("model_type") == "model2vec" or "tokenizer_name" in settings:
-        return StaticEmbedder(directory, dimension=int(settings.get("hidden_dim", 0)))
+    if settings.get("model_type") == _STATIC or _is_static(directory):
+        return StaticEmbedder(directory)
     network = next((directory / each for each in _NETWORKS if (directory / each).is_file()), None)
     if network is None:
         raise ConfigurationError(
@@ -55,11 +56,11 @@ def open_directory(directory: Path) -> Embedder:
 class StaticEmbedder:
     """Embeds by model2vec: the mean of vectors that words always have."""
 
-    def __init__(self, directory: Path, *, dimension: int) -> None:
+    def __init__(self, directory: Path) -> None:
         self.name = _name(directory, directory / _WEIGHTS)
         self.licence = _UNKNOWN
         self._model = _static(directory)
-        self.dimension = dimension or int(self._model.dim)
+        self.dimension = int(self._model.dim)
 
     def embed(self, texts: Sequence[str]) -> "np.ndarray":
         """The vectors of the texts, in their order: float32, shape (count, dimension)."""
@@ -67,6 +68,15 @@ class StaticEmbedder:
 
         vectors = self._model.encode(list(texts), use_multiprocessing=False).astype(np.float32)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _is_static(directory: Path) -> bool:
+    """Whether sentence-transformers would take it for a model of model2vec."""
+    try:
+        modules = (directory / "modules.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return "StaticEmbedding" in modules
 
 
 def _static(directory: Path) -> Any:  # noqa: ANN401 - of an optional library
