@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mcp.client import Client
 
 from tests.server.asking import ask, call, failure
@@ -75,7 +76,8 @@ async def test_a_dataset_made_anew_under_the_same_name_is_followed(client: Clien
     assert await found(client, "soup", mode="keyword") == ["1"]
 
 
-async def test_many_rows_are_embedded_in_the_background_to_the_end(
+@pytest.mark.slow
+async def test_many_rows_are_found_by_words_first_and_embedded_to_the_end(
     client: Client, files: Path
 ) -> None:
     path = files / "many.csv"
@@ -83,13 +85,13 @@ async def test_many_rows_are_embedded_in_the_background_to_the_end(
     path.write_text("\n".join(["id,text", *lines]), encoding="utf-8")
     await call(client, "ingest_dataset", source=str(path), name="many")
     done = await call(client, "index_documents", index="opinions", source={"dataset": "many"})
-    while done["follows"]["version"] != done["follows"]["indexed_version"]:
-        done = {
-            "follows": (await call(client, "describe_asset", kind="index", name="opinions"))[
-                "index"
-            ]["follows"]
-        }
-    assert await ask(client, "SELECT count(*), count(DISTINCT id) FROM opinions") == [[2500, 2500]]
+    assert (done["documents"], done["follows"]["remaining_rows"]) == (2500, 0)
+    words = await found(client, "1234", mode="keyword")
+    assert words == ["1234"]
+    while done.get("pending"):
+        done = (await call(client, "describe_asset", kind="index", name="opinions"))["index"]
+    sql = "SELECT count(*), count(DISTINCT id), count(vector) FROM opinions"
+    assert await ask(client, sql) == [[2500, 2500, 2500]]
 
 
 async def test_what_cannot_be_followed_is_named(client: Client) -> None:

@@ -124,6 +124,8 @@ async def test_an_index_is_listed_described_and_deleted(indexed: Client) -> None
         "model": "all-MiniLM-L6-v2-onnx-int8 (Apache-2.0)",
         "dimension": 384,
         "passages": 5,
+        "pending": 0,
+        "follows": None,
     }
     assert "Nothing was deleted" in await failure(
         indexed, "delete_asset", kind="index", name="help", confirm="other"
@@ -162,11 +164,13 @@ async def test_a_dataset_that_was_written_over_is_no_index_any_more(indexed: Cli
     assert "no id, text, vector any more" in said
 
 
-async def test_rows_without_a_vector_are_found_by_words(indexed: Client) -> None:
+async def test_rows_that_others_write_get_their_vectors_at_the_next_search(
+    indexed: Client,
+) -> None:
     row = {"id": "plain", "text": "Only words describe the aardvark.", "lang": "en", "n": 9}
     await call(indexed, "ingest_dataset", source=[row], name="help", mode="append")
-    assert await found(indexed, "aardvark", mode="keyword") == ["plain"]
-    assert "plain" not in await found(indexed, "aardvark", mode="semantic", max_results=100)
+    assert (await found(indexed, "an African animal", mode="semantic"))[0] == "plain"
+    assert await ask(indexed, "SELECT size(vector) FROM help WHERE id = 'plain'") == [[384]]
 
 
 async def test_columns_of_any_type_are_shown(indexed: Client) -> None:

@@ -18,6 +18,7 @@ from servicetsunami.services.index_files import IndexFiles
 from servicetsunami.services.indexing import Indexing
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.run_data import RunData
+from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_search import VectorSearch
 from servicetsunami.services.vectors import Vectors
@@ -52,11 +53,12 @@ def vectors(
     """The services for indexes, with what they stand on; `models` are directories."""
     embeddings = Embeddings(_openers(models))
     indexing = Indexing(data=data, embeddings=embeddings, data_dir=data_dir)
-    following = Following(metadata=data.metadata, indexing=indexing, tasks=tasks)
+    following = Following(metadata=data.metadata, indexing=indexing)
+    upkeep = Upkeep(indexing=indexing, following=following, tasks=tasks)
     finding = VectorSearch(
         metadata=data.metadata,
         indexing=indexing,
-        following=following,
+        upkeep=upkeep,
         embeddings=embeddings,
         usage=usage,
         data_dir=data_dir,
@@ -67,6 +69,7 @@ def vectors(
         indexing=indexing,
         files=IndexFiles(indexing=indexing, roots=roots, pool=pool, data_dir=data_dir),
         following=following,
+        upkeep=upkeep,
         embeddings=embeddings,
         finding=finding,
         usage=usage,

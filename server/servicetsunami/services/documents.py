@@ -12,8 +12,7 @@ from servicetsunami.engines.vectors.files import piece_id
 from servicetsunami.errors import InvalidInput
 
 DOCUMENTS_MAX: Final = 1_000
-PIECES_MAX: Final = 3_000
-"""As many are embedded in one call, so that it ends."""
+PIECES_MAX: Final = 20_000
 _TEXT_CHARS_MAX: Final = 1_000_000
 _DIMENSION_MAX: Final = 4_096
 _OURS: Final = (DOCUMENT, CHUNK, FINGERPRINT)
@@ -55,8 +54,7 @@ def in_pieces(documents: Sequence[Row]) -> list[Row]:
     rows = [piece for document in documents for piece in _pieces(document)]
     if len(rows) > PIECES_MAX:
         raise InvalidInput(
-            f"The documents are {len(rows):,} passages, and {PIECES_MAX:,} can be embedded at a "
-            "time.",
+            f"The documents are {len(rows):,} passages, and {PIECES_MAX:,} can be given at a time.",
             "Give fewer documents in one call.",
         )
     return rows

@@ -1,5 +1,7 @@
 """Knows the embedding models: the one that makes new indexes, and those that others need."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -7,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 
 from servicetsunami.engines.vectors.embedding import Embedder
-from servicetsunami.errors import Conflict
+from servicetsunami.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy as np
 
-BATCH: Final = 256
-"""As many texts are embedded between two looks at the clock."""
+BATCH: Final = 16
+"""As many texts are embedded between two looks at the clock: long ones take 0.1 s each."""
 
 
 class Embeddings:
@@ -32,10 +34,10 @@ class Embeddings:
         return next(iter(known.values()))
 
     async def named(self, name: str) -> Embedder:
-        """The model of that name; raises Conflict where this server has it not."""
+        """The model of that name; raises ConfigurationError where it is not on this server."""
         known = await to_thread.run_sync(lambda: self._known)
         if name not in known:
-            raise Conflict(
+            raise ConfigurationError(
                 f"The index was made with the model {name!r}, and this server has "
                 f"{', '.join(known)}: vectors of two models cannot be compared.",
                 "Have SERVICETSUNAMI_EMBEDDING_MODELS name that model, use mode keyword, or make "
@@ -43,12 +45,18 @@ class Embeddings:
             )
         return known[name]
 
-    async def embed(self, model: Embedder, texts: Sequence[str]) -> "np.ndarray":
-        """The vectors of the texts; a cancelled call ends with the batch that is worked on."""
+    async def embed(
+        self, model: Embedder, texts: Sequence[str], *, until: float = math.inf
+    ) -> "np.ndarray":
+        """The vectors of the texts, or of the first ones that there is time for.
+
+        `until` is a time of the monotonic clock. A cancelled call ends with the batch it is at.
+        """
         import numpy as np  # noqa: PLC0415 - heavy
 
-        parts = [
-            await to_thread.run_sync(model.embed, texts[at : at + BATCH])
-            for at in range(0, len(texts), BATCH)
-        ]
+        parts = [np.zeros((0, model.dimension), dtype=np.float32)]
+        for at in range(0, len(texts), BATCH):
+            if time.monotonic() >= until:
+                break
+            parts.append(await to_thread.run_sync(model.embed, texts[at : at + BATCH]))
         return np.concatenate(parts)

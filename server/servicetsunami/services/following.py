@@ -1,33 +1,28 @@
-"""Keeps indexes as their datasets are: rows that are new or changed are embedded, others go.
+"""Keeps indexes as their datasets are: rows that are new or changed come in, others go.
 
 Each step asks which rows the index does not have as they are, so that it can stop anywhere, or be
 killed, and go on later.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Column, Dataset, DatasetName
 from servicetsunami.domain.index import CHUNK, DOCUMENT, FINGERPRINT, ID, TEXT, VECTOR, Followed
 from servicetsunami.engines.vectors.files import cut_rows, write_pieces
-from servicetsunami.errors import Conflict, InvalidInput, NotFound, ServerError
+from servicetsunami.errors import Conflict, InvalidInput, NotFound
 from servicetsunami.services.indexing import Indexing, Opened, table
-from servicetsunami.services.progress import Report, silent
+from servicetsunami.services.progress import Report
 from servicetsunami.stores.metadata import Metadata
 
-_log = logging.getLogger(__name__)
-
-_ROWS_AT_ONCE: Final = 1_000
+_ROWS_AT_ONCE: Final = 5_000
 _TEXT_CHARS_MAX: Final = 1_000_000
 _OURS: Final = frozenset({ID, TEXT, VECTOR, DOCUMENT, CHUNK, FINGERPRINT})
 _PLAIN: Final = (
@@ -50,7 +45,7 @@ class Standing:
     version: int
     indexed_version: int | None
     remaining: int
-    """Rows that are still to be embedded, if it is known that there are any."""
+    """Rows that are still to be taken in, if it is known that there are any."""
 
     @property
     def is_current(self) -> bool:
@@ -68,13 +63,11 @@ class Standing:
 
 
 class Following:
-    """Catches up with datasets: for a while in a call, or to the end beside them."""
+    """Takes the rows of datasets into the indexes that follow them."""
 
-    def __init__(self, *, metadata: Metadata, indexing: Indexing, tasks: TaskGroup) -> None:
+    def __init__(self, *, metadata: Metadata, indexing: Indexing) -> None:
         self._metadata = metadata
         self._indexing = indexing
-        self._tasks = tasks
-        self._turns: dict[str, anyio.Lock] = {}
 
     async def read(self, caller: Caller, source: Mapping[str, JsonValue]) -> Followed:
         """Read which column of which dataset is meant; raises InvalidInput and NotFound."""
@@ -144,46 +137,21 @@ class Following:
         return followed, dataset
 
     async def catch_up(
-        self, caller: Caller, opened: Opened, *, seconds: float, report: Report = silent
+        self, caller: Caller, opened: Opened, *, until: float, report: Report
     ) -> tuple[Opened, Standing]:
-        """Take in what is new, as long as time is left; where it stands then.
-
-        Does not wait while another call of this server is at it.
-        """
-        turn = self._turns.setdefault(opened.index.id, anyio.Lock())
+        """Take in what is new until that time; where it stands then."""
         standing = await self.standing(caller, opened)
-        if standing.is_current or turn.locked():
-            return opened, standing
-        async with turn:
-            ends_at = time.monotonic() + seconds
-            while not standing.is_current:
-                opened, remaining = await self._step(caller, opened)
-                standing = await self.standing(caller, opened, remaining=remaining)
-                if time.monotonic() > ends_at:
-                    break
-                if remaining:
-                    await report(0, None, f"{remaining:,} rows are left")
+        while not standing.is_current:
+            opened, remaining = await self._step(caller, opened, until)
+            standing = await self.standing(caller, opened, remaining=remaining)
+            if time.monotonic() > until:
+                break
+            if remaining:
+                await report(0, None, f"{remaining:,} rows are left")
         return opened, standing
 
-    def go_on(self, caller: Caller, opened: Opened) -> None:
-        """Catch up to the end, beside the calls of this server."""
-        self._tasks.start_soon(self._to_the_end, caller, opened)
-
-    async def _to_the_end(self, caller: Caller, opened: Opened) -> None:
-        try:
-            is_current = False
-            while not is_current:
-                opened = await self._indexing.reopened(caller, opened)
-                turn = self._turns.setdefault(opened.index.id, anyio.Lock())
-                if turn.locked():
-                    return
-                opened, standing = await self.catch_up(caller, opened, seconds=0)
-                is_current = standing.is_current
-        except ServerError as error:
-            _log.warning("%s is not kept as its dataset is: %s", opened.index.name, error)
-
-    async def _step(self, caller: Caller, opened: Opened) -> tuple[Opened, int]:
-        """Embed some rows; when there are none, remove what is gone, and note the version."""
+    async def _step(self, caller: Caller, opened: Opened, until: float) -> tuple[Opened, int]:
+        """Take some rows in; when there are none, remove what is gone, and note the version."""
         followed, dataset = await self._followed(caller, opened)
         missing = _missing(followed, dataset, opened)
         [[left]] = await self._indexing.columns(
@@ -192,19 +160,19 @@ class Following:
             ["n"],
         )
         if left:
-            opened = await self._embed(caller, opened, missing)
+            opened = await self._take(caller, opened, missing, until)
         remaining = max(0, int(left) - _ROWS_AT_ONCE)
         if not remaining:
             opened = await self._sweep(caller, opened, followed, dataset)
         return opened, remaining
 
-    async def _embed(self, caller: Caller, opened: Opened, missing: str) -> Opened:
+    async def _take(self, caller: Caller, opened: Opened, missing: str, until: float) -> Opened:
         path = await self._indexing.file(caller, f"{missing} LIMIT {_ROWS_AT_ONCE}")
         if path is None:
             return opened
         pieces = await to_thread.run_sync(cut_rows, path)
         return await self._indexing.write(
-            caller, opened, pieces.texts, partial(write_pieces, pieces)
+            caller, opened, pieces.texts, partial(write_pieces, pieces), until=until
         )
 
     async def _sweep(

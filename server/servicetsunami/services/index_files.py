@@ -21,7 +21,7 @@ from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Report
 
 _FILES_MAX: Final = 1_000
-_READ_TIMEOUT_S: Final = 60.0
+_READ_TIMEOUT_S: Final = 15.0
 _PIECES_AT_ONCE: Final = 512
 _SKIPPED_MAX: Final = 20
 
@@ -73,19 +73,18 @@ class IndexFiles:
         opened: Opened,
         files: Mapping[str, Path],
         *,
-        seconds: float,
+        until: float,
         report: Report,
     ) -> tuple[Opened, Done]:
-        """Index files until the time is over; what is in the index as it is now is left alone.
+        """Take files in until that time; what is in the index as it is now is left alone.
 
         Raises what is wrong with a file if it is the only one; of several, it is skipped.
         """
-        ends_at = time.monotonic() + seconds
         known = await self._known(caller, opened)
         done, rows = Done(), list[dict[str, Any]]()
         waiting = 0
         for number, (name, path) in enumerate(files.items()):
-            if time.monotonic() > ends_at:
+            if time.monotonic() > until:
                 done.remaining = len(files) - number
                 break
             try:
@@ -101,11 +100,13 @@ class IndexFiles:
                 continue
             waiting += 1
             if len(rows) >= _PIECES_AT_ONCE:
-                opened, rows = await self._indexing.put(caller, opened, rows), []
+                # Embedded later: reading all files comes first.
+                opened = await self._indexing.put(caller, opened, rows, until=0)
+                rows = []
                 done.indexed, waiting = done.indexed + waiting, 0
                 await report(number + 1, len(files), name)
         if rows:
-            opened = await self._indexing.put(caller, opened, rows)
+            opened = await self._indexing.put(caller, opened, rows, until=until)
             done.indexed += waiting
         del done.skipped[_SKIPPED_MAX:]
         return opened, done

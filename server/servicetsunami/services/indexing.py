@@ -1,5 +1,6 @@
 """Embeds documents, and writes them as rows of the dataset that the documents of an index are."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
-from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, Followed, Index
-from servicetsunami.engines.vectors.files import read_columns, write_documents
+from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, TEXT, VECTOR, Followed, Index
+from servicetsunami.engines.vectors.files import read_columns, write_documents, write_filled
 from servicetsunami.errors import Conflict
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.ingestion import IngestRequest
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _NAMED_MAX: Final = 1_000
 """As many ids are named in one statement."""
+
+_FILLED_MAX: Final = 512
+"""As many rows get their vectors in one version."""
 
 Writer = Callable[[Path, "np.ndarray"], None]
 
@@ -99,11 +103,12 @@ class Indexing:
         return index
 
     async def put(
-        self, caller: Caller, opened: Opened, rows: Sequence[Mapping[str, Any]]
+        self, caller: Caller, opened: Opened, rows: Sequence[Mapping[str, Any]], *, until: float
     ) -> Opened:
-        """Embed rows and write them; what they replace of the same documents goes."""
+        """Write rows, embedded as far as there is time; what they replace of documents goes."""
         texts = [str(row["text"]) for row in rows]
-        opened = await self.write(caller, opened, texts, partial(write_documents, rows))
+        write = partial(write_documents, rows)
+        opened = await self.write(caller, opened, texts, write, until=until)
         return await self._tidy(caller, opened, rows)
 
     async def put_own(
@@ -117,14 +122,53 @@ class Indexing:
         return await self._store(caller, opened, partial(write_documents, rows, vectors=vectors))
 
     async def write(
-        self, caller: Caller, opened: Opened, texts: Sequence[str], writer: Writer
+        self,
+        caller: Caller,
+        opened: Opened,
+        texts: Sequence[str],
+        writer: Writer,
+        *,
+        until: float,
     ) -> Opened:
-        """Embed texts, have `writer` make a file of rows with their vectors, and merge that."""
+        """Embed texts, have `writer` make a file of rows with their vectors, and merge that.
+
+        Rows that there is no time for get their vectors later: see Upkeep.
+        """
         model = await self._embeddings.named(opened.index.model)
-        vectors = await self._embeddings.embed(model, texts)
+        vectors = await self._embeddings.embed(model, texts, until=until)
         return await self._store(caller, opened, lambda path: writer(path, vectors))
 
-    async def _store(self, caller: Caller, opened: Opened, write: Callable[[Path], None]) -> Opened:
+    async def fill(self, caller: Caller, opened: Opened, *, until: float) -> tuple[Opened, int]:
+        """Embed rows that have no vector yet; how many are left then.
+
+        Raises Conflict where somebody has changed the index since it was opened.
+        """
+        dataset = opened.dataset
+        if dataset is None or opened.index.model == OWN_VECTORS:
+            return opened, 0
+        place = f"{table(dataset.name)} VERSION AS OF {dataset.version}"
+        pending = f"FROM {place} WHERE {VECTOR} IS NULL AND trim({TEXT}) <> ''"
+        [[count]] = await self.columns(caller, f"SELECT count(*) AS n {pending}", ["n"])
+        path = None
+        if count and time.monotonic() < until:
+            path = await self.file(caller, f"SELECT * {pending} LIMIT {_FILLED_MAX}")
+        if path is None:
+            return opened, count
+        model = await self._embeddings.named(opened.index.model)
+        [texts] = await to_thread.run_sync(read_columns, path, [TEXT])
+        vectors = await self._embeddings.embed(model, texts, until=until)
+        write = partial(write_filled, path, vectors=vectors)
+        opened = await self._store(caller, opened, write, base_version=dataset.version)
+        return opened, count - len(vectors)
+
+    async def _store(
+        self,
+        caller: Caller,
+        opened: Opened,
+        write: Callable[[Path], None],
+        *,
+        base_version: int | None = None,
+    ) -> Opened:
         folder = AsyncPath(self._data_dir / "temp")
         await folder.mkdir(parents=True, exist_ok=True)
         path = Path(folder / f"documents-{uuid4().hex}.parquet")
@@ -136,6 +180,7 @@ class Indexing:
             keys=() if is_new else (ID,),
             format="parquet",
             options={},
+            base_version=base_version,
         )
         try:
             await to_thread.run_sync(write, path)

@@ -17,12 +17,12 @@ from servicetsunami.engines.sql.tokens import estimate
 from servicetsunami.engines.vectors.files import read_columns
 from servicetsunami.engines.vectors.passages import Passage, passages
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput, ServerError
+from servicetsunami.errors import Conflict, InvalidInput
 from servicetsunami.services.answers import Answer, AnyObject
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
-from servicetsunami.services.following import Following
 from servicetsunami.services.indexing import Indexing, Opened, table
+from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
 from servicetsunami.stores.metadata import Metadata
@@ -47,7 +47,10 @@ _SCORES: Final[Mapping[Mode, str]] = {
 
 
 class FoundDocuments(Answer):
-    """The documents that fit best; each has `id`, `score`, `scores`, its text and its columns."""
+    """The documents that fit best; each has `id`, `score`, `scores`, its text and its columns.
+
+    `pending` passages have no vector yet, and are found by their words only.
+    """
 
     index: str
     version: int
@@ -57,6 +60,7 @@ class FoundDocuments(Answer):
     hits: list[AnyObject]
     truncated: bool = False
     follows: AnyObject | None = None
+    pending: int | None = None
     ran_on: Literal["local"] = "local"
     next: str | None = None
 
@@ -95,14 +99,14 @@ class VectorSearch:
         *,
         metadata: Metadata,
         indexing: Indexing,
-        following: Following,
+        upkeep: Upkeep,
         embeddings: Embeddings,
         usage: UsageMeter,
         data_dir: Path,
     ) -> None:
         self._metadata = metadata
         self._indexing = indexing
-        self._following = following
+        self._upkeep = upkeep
         self._embeddings = embeddings
         self._usage = usage
         self._data_dir = data_dir
@@ -117,8 +121,10 @@ class VectorSearch:
         with self._usage.measure(caller, "search_vectors") as tally:
             _check(search)
             index, dataset = await self.find(caller, search.index)
-            opened, follows = await self._caught_up(caller, Opened(index=index, dataset=dataset))
-            dataset = opened.dataset or dataset
+            state = await self._upkeep.bring_up(
+                caller, Opened(index=index, dataset=dataset), seconds=_CATCH_UP_S
+            )
+            dataset = state.opened.dataset or dataset
             allowed = await self._allowed(caller, dataset, search.filters)
             vector = await self._vector(index, search)
             opening = partial(self._shelf, caller, index, dataset)
@@ -133,7 +139,8 @@ class VectorSearch:
             score=_SCORES[search.mode],
             hits=shown,
             truncated=len(shown) < len(found),
-            follows=follows,
+            follows=state.follows,
+            pending=state.pending or None,
             next=_next(len(shown), len(found)),
         )
 
@@ -155,20 +162,6 @@ class VectorSearch:
     def folder(self, caller: Caller, dataset: Dataset) -> Path:
         """Where the files that make searching fast lie."""
         return self._data_dir / "tenants" / caller.tenant / "indexes" / dataset.id
-
-    async def _caught_up(
-        self, caller: Caller, opened: Opened
-    ) -> tuple[Opened, dict[str, JsonValue] | None]:
-        """Take in what is new in the dataset that the index follows, if that is little."""
-        if opened.index.follows is None:
-            return opened, None
-        try:
-            opened, standing = await self._following.catch_up(caller, opened, seconds=_CATCH_UP_S)
-        except ServerError as error:
-            return opened, {"error": f"The documents may be out of date: {error}"}
-        if not standing.is_current:
-            self._following.go_on(caller, opened)
-        return opened, standing.shown()
 
     async def _allowed(
         self, caller: Caller, dataset: Dataset, filters: str | Mapping[str, JsonValue]

@@ -1,6 +1,7 @@
 """Owns a tenant's vector indexes: takes documents in and out, describes and deletes indexes."""
 
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +14,7 @@ from pydantic import JsonValue
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName
 from servicetsunami.domain.index import OWN_VECTORS, Index
-from servicetsunami.errors import Conflict, InvalidInput, NotFound
+from servicetsunami.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from servicetsunami.services.answers import (
     Answer,
     AnyObject,
@@ -26,10 +27,11 @@ from servicetsunami.services.answers import (
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.documents import checked, in_pieces, own_vectors
 from servicetsunami.services.embeddings import Embeddings
-from servicetsunami.services.following import Following, Standing
+from servicetsunami.services.following import Following
 from servicetsunami.services.index_files import Done, IndexFiles
 from servicetsunami.services.indexing import Indexing, Opened
 from servicetsunami.services.progress import Report
+from servicetsunami.services.upkeep import State, Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_search import VectorSearch
 from servicetsunami.stores.metadata import Metadata
@@ -41,7 +43,10 @@ _DELETED_MAX: Final = 1_000
 
 
 class IndexedDocuments(Answer):
-    """What became of documents that were given to an index. `passages` are the rows it has now."""
+    """What became of documents that were given to an index.
+
+    `passages` are the rows it has now; `pending` of them have no vector yet.
+    """
 
     index: str
     documents: int
@@ -50,6 +55,7 @@ class IndexedDocuments(Answer):
     skipped: list[str] | None = None
     remaining: int | None = None
     passages: int
+    pending: int | None = None
     version: int | None
     model: str
     dimension: int
@@ -68,6 +74,7 @@ class Vectors:
         indexing: Indexing,
         files: IndexFiles,
         following: Following,
+        upkeep: Upkeep,
         embeddings: Embeddings,
         finding: VectorSearch,
         usage: UsageMeter,
@@ -78,6 +85,7 @@ class Vectors:
         self._indexing = indexing
         self._files = files
         self._following = following
+        self._upkeep = upkeep
         self._embeddings = embeddings
         self.finding = finding
         self._usage = usage
@@ -95,63 +103,46 @@ class Vectors:
     ) -> IndexedDocuments:
         """Take documents out, and others in; the first ones make the index.
 
-        Documents are given as such, as the path of files, or as a dataset to follow. Those that
-        take longer than `seconds` are left for another call, or are gone on with in the background.
+        Documents are given as such, as the path of files, or as a dataset to follow. Vectors that
+        take longer than `seconds` to make are made in the background.
         Raises InvalidInput that says which document is wrong, Conflict for a dataset of that name
         that is no index, or where vectors of two models would be mixed.
         """
         parsed = DatasetName.parse(name, catalog=caller.catalog)
+        until = time.monotonic() + seconds
         with self._usage.measure(caller, "index_documents") as tally:
             deleted = await self._take_out(caller, parsed, delete) if delete else None
+            done = Done()
             if not source and deleted is not None:
-                given = await self._nothing(caller, parsed)
+                opened = await self._existing(caller, parsed)
             elif isinstance(source, str):
-                given = await self._take_files(caller, parsed, source, seconds, report)
+                found = await self._files.locate(source)
+                opened = await self._indexing.open(caller, parsed)
+                opened, done = await self._files.add(
+                    caller, opened, found, until=until, report=report
+                )
             elif isinstance(source, Mapping):
-                given = await self._follow(caller, parsed, source, seconds, report)
+                followed = await self._following.read(caller, source)
+                opened = await self._indexing.open(caller, parsed, follows=followed)
             else:
-                given = await self._take_texts(caller, parsed, checked(source))
-            tally.rows = given.documents
-        return given.model_copy(update={"deleted": deleted})
+                opened = await self._take_texts(caller, parsed, checked(source), until)
+                done.indexed = len(source)
+            left_s = max(0.0, until - time.monotonic())
+            state = await self._upkeep.bring_up(caller, opened, seconds=left_s, report=report)
+            answer = await self._answer(state, done, deleted)
+            tally.rows = answer.documents
+        return answer
 
     async def _take_texts(
-        self, caller: Caller, name: DatasetName, documents: list[dict[str, Any]]
-    ) -> IndexedDocuments:
+        self, caller: Caller, name: DatasetName, documents: list[dict[str, Any]], until: float
+    ) -> Opened:
         vectors = own_vectors(documents)
         if vectors is not None:
             opened = await self._indexing.open(caller, name, dimension=len(vectors[0]))
-            opened = await self._indexing.put_own(caller, opened, documents, vectors)
-        else:
-            rows = in_pieces(documents)
-            opened = await self._indexing.open(caller, name)
-            opened = await self._indexing.put(caller, opened, rows)
-        return await self._answer(opened, documents=len(documents))
-
-    async def _take_files(
-        self, caller: Caller, name: DatasetName, source: str, seconds: float, report: Report
-    ) -> IndexedDocuments:
-        found = await self._files.locate(source)
+            return await self._indexing.put_own(caller, opened, documents, vectors)
+        rows = in_pieces(documents)
         opened = await self._indexing.open(caller, name)
-        opened, done = await self._files.add(caller, opened, found, seconds=seconds, report=report)
-        return await self._answer(opened, documents=done.indexed, done=done)
-
-    async def _follow(
-        self,
-        caller: Caller,
-        name: DatasetName,
-        source: Mapping[str, JsonValue],
-        seconds: float,
-        report: Report,
-    ) -> IndexedDocuments:
-        followed = await self._following.read(caller, source)
-        opened = await self._indexing.open(caller, name, follows=followed)
-        opened, standing = await self._following.catch_up(
-            caller, opened, seconds=seconds, report=report
-        )
-        if not standing.is_current:
-            self._following.go_on(caller, opened)
-        count = opened.dataset.row_count if opened.dataset is not None else 0
-        return await self._answer(opened, documents=count, standing=standing)
+        return await self._indexing.put(caller, opened, rows, until=until)
 
     async def _take_out(self, caller: Caller, name: DatasetName, documents: Sequence[str]) -> int:
         if len(documents) > _DELETED_MAX:
@@ -169,9 +160,6 @@ class Vectors:
         await self._indexing.remove(caller, opened, ids)
         return len(ids)
 
-    async def _nothing(self, caller: Caller, name: DatasetName) -> IndexedDocuments:
-        return await self._answer(await self._existing(caller, name), documents=0)
-
     async def _existing(self, caller: Caller, name: DatasetName) -> Opened:
         async with self._metadata.read() as transaction:
             index = await transaction.indexes.get(caller.tenant, name)
@@ -180,31 +168,27 @@ class Vectors:
             raise NotFound.index(str(name), [])
         return Opened(index=index, dataset=dataset)
 
-    async def _answer(
-        self,
-        opened: Opened,
-        *,
-        documents: int,
-        done: Done | None = None,
-        standing: Standing | None = None,
-    ) -> IndexedDocuments:
-        dataset, index = opened.dataset, opened.index
+    async def _answer(self, state: State, done: Done, deleted: int | None) -> IndexedDocuments:
+        dataset, index = state.opened.dataset, state.opened.index
         steps = "Call search_vectors with this index."
-        if done is not None and done.remaining:
+        if done.remaining:
             steps = "Call again with the same source: the files that are left are taken in then."
-        if standing is not None and not standing.is_current:
-            steps = "The rest is embedded in the background; describe_asset says how far it is."
+        elif not state.is_done:
+            steps = "The rest is done in the background; describe_asset says how far it is."
+        passages = dataset.row_count if dataset is not None else 0
         return IndexedDocuments(
             index=str(index.name),
-            documents=documents,
-            unchanged=done.unchanged if done is not None else None,
-            skipped=(done.skipped or None) if done is not None else None,
-            remaining=(done.remaining or None) if done is not None else None,
-            passages=dataset.row_count if dataset is not None else 0,
+            documents=done.indexed if index.follows is None else passages,
+            deleted=deleted,
+            unchanged=done.unchanged or None,
+            skipped=done.skipped or None,
+            remaining=done.remaining or None,
+            passages=passages,
+            pending=state.pending or None,
             version=dataset.version if dataset is not None else None,
             model=await self._model(index),
             dimension=index.dimension,
-            follows=standing.shown() if standing is not None else None,
+            follows=state.follows,
             next=steps,
         )
 
@@ -214,7 +198,7 @@ class Vectors:
             return index.model
         try:
             return f"{index.model} ({(await self._embeddings.named(index.model)).licence})"
-        except Conflict:
+        except ConfigurationError:
             return f"{index.model} (not on this server)"
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
@@ -243,7 +227,8 @@ class Vectors:
         with self._usage.measure(caller, "describe_asset"):
             index, dataset = await self.finding.find(caller, name)
             described = await self._datasets.describe(caller, str(index.name))
-            standing = await self._standing(caller, Opened(index=index, dataset=dataset))
+            opened = Opened(index=index, dataset=dataset)
+            state = await self._upkeep.bring_up(caller, opened, seconds=0)
         return described.model_copy(
             update={
                 "kind": "index",
@@ -252,23 +237,12 @@ class Vectors:
                     "model": await self._model(index),
                     "dimension": index.dimension,
                     "passages": dataset.row_count,
-                    **standing,
+                    "pending": state.pending,
+                    "follows": state.follows,
                 },
                 "next": "Call search_vectors with this name.",
             }
         )
-
-    async def _standing(self, caller: Caller, opened: Opened) -> dict[str, JsonValue]:
-        """How an index stands to the dataset that it follows, if it follows one."""
-        if opened.index.follows is None:
-            return {}
-        try:
-            standing = await self._following.standing(caller, opened)
-        except Conflict as error:
-            return {"follows": {"error": str(error)}}
-        if not standing.is_current:
-            self._following.go_on(caller, opened)
-        return {"follows": standing.shown()}
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget an index and its documents. Raises InvalidInput unless `confirm` is its name."""

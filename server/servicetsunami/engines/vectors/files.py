@@ -29,6 +29,7 @@ def write_documents(
 ) -> None:
     """Write a Parquet file of documents, with all columns that any of them has.
 
+    `vectors` are those of the first ones; the others have none.
     Raises InvalidInput for columns whose values have no type in common.
     """
     import pyarrow as pa  # noqa: PLC0415 - heavy
@@ -78,6 +79,15 @@ def write_pieces(pieces: Pieces, path: Path, vectors: "np.ndarray") -> None:
     _write(path, pieces.rows, vectors)
 
 
+def write_filled(rows: Path, path: Path, vectors: "np.ndarray") -> None:
+    """Write a Parquet file of the first rows in the file of a result, with these vectors."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    with pa.memory_map(str(rows)) as source:
+        found = pa.ipc.open_file(source).read_all().slice(0, len(vectors))
+        _write(path, found.drop_columns([VECTOR]), vectors)
+
+
 def piece_id(document: str, number: int, count: int) -> str:
     """What a piece of a document is called: as the document, where it is the only one."""
     return document if count == 1 else f"{document}#{number}"
@@ -96,5 +106,6 @@ def _write(path: Path, rows: "pa.Table", vectors: "np.ndarray | Sequence[Sequenc
     import pyarrow as pa  # noqa: PLC0415 - heavy
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    column = pa.array(list(vectors), type=pa.list_(pa.float32()))
+    known = [*vectors, *[None] * (rows.num_rows - len(vectors))]
+    column = pa.array(known, type=pa.list_(pa.float32()))
     pq.write_table(rows.append_column(VECTOR, column), path)
