@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from servicetsunami.app.children import ingest_pool, sql_engine
+from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
 from servicetsunami.app.databricks import catalog_of, prepare, sync_worker, workspace_config
 from servicetsunami.domain.caller import LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
@@ -22,6 +22,8 @@ from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
+from servicetsunami.services.model_runs import ModelRuns
+from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.paths import AllowedRoots
@@ -132,6 +134,7 @@ class _Parts:
     zygote: Zygote
     engine: SqlEngine
     ingest_pool: WorkerPool
+    model_pool: WorkerPool
     connection: Connection
     usage: UsageMeter
     results: ResultStore
@@ -149,6 +152,8 @@ def _parts(
     closing.push_async_callback(zygote.aclose)
     ingesting = ingest_pool(settings, zygote)
     closing.callback(ingesting.close)
+    models = model_pool(settings, zygote)
+    closing.callback(models.close)
     engine = sql_engine(settings, zygote)
     closing.callback(engine.close)
     connection = Connection(
@@ -165,6 +170,7 @@ def _parts(
         zygote=zygote,
         engine=engine,
         ingest_pool=ingesting,
+        model_pool=models,
         connection=connection,
         usage=usage,
         results=results,
@@ -221,6 +227,7 @@ def _services(
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=_vectors(settings, parts, queries, datasets),
+        models=_models(settings, parts, catalog, datasets, roots),
     )
 
 
@@ -233,6 +240,33 @@ def _vectors(settings: Settings, parts: _Parts, queries: Queries, datasets: Data
         usage=parts.usage,
         data_dir=settings.data_dir,
     )
+
+
+def _models(
+    settings: Settings,
+    parts: _Parts,
+    catalog: Catalog,
+    datasets: Datasets,
+    roots: Sequence[Path],
+) -> Models:
+    runs = ModelRuns(
+        pool=parts.model_pool,
+        catalog=catalog,
+        datasets=datasets,
+        data_dir=settings.data_dir,
+        timeout_s=settings.model_timeout_s,
+    )
+    return Models(
+        metadata=parts.metadata,
+        runs=runs,
+        roots=_allowed(settings, roots),
+        usage=parts.usage,
+        data_dir=settings.data_dir,
+    )
+
+
+def _allowed(settings: Settings, roots: Sequence[Path]) -> AllowedRoots:
+    return AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
 
 
 def _datasets(
@@ -254,7 +288,7 @@ def _datasets(
         ingesting=_ingesting(settings, parts, wake),
         pulling=pulling,
         remote_catalog=remote_catalog,
-        roots=AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots),
+        roots=_allowed(settings, roots),
         usage=parts.usage,
         data_dir=settings.data_dir,
         on_change=wake,

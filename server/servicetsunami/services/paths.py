@@ -20,11 +20,11 @@ class AllowedRoots:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = tuple(root.expanduser().resolve() for root in roots)
 
-    def locate(self, source: str, *, private: Path) -> Path:
+    def locate(self, source: str, *, private: Path, may_be_folder: bool = False) -> Path:
         """Return the real path of an existing regular file below one of the roots.
 
         Raises Denied when it is somewhere else or below `private`, NotFound when it does not
-        exist, InvalidInput when it is not a regular file.
+        exist, InvalidInput when it is not a regular file, nor a folder where that may be.
         """
         text = source.removeprefix("file://")
         if _ADDRESS.match(text):
@@ -48,6 +48,8 @@ class AllowedRoots:
                     f"{source!r} belongs to this server's own data.",
                     "Ask for datasets with query_dataset.",
                 )
+            if may_be_folder and path.is_dir():
+                return path
             return self._existing_file(path, source)
         except (OSError, RuntimeError) as error:
             raise InvalidInput(

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context, Resolve
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.job_sync import JobSync
+from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
@@ -45,6 +46,7 @@ class Services:
     sync: Sync
     tenant_usage: TenantUsage
     vectors: Vectors
+    models: Models
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
