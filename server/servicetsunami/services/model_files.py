@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,6 +75,12 @@ def put_into_place(folder: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.rename(place)
     _sync(place.parent)
+
+
+def remove_models(models: Path, endpoints: Iterable[str]) -> None:
+    """Remove the files of endpoints that were deleted, as far as they are still there."""
+    for endpoint_id in endpoints:
+        shutil.rmtree(models / endpoint_id, ignore_errors=True)
 
 
 _SMALLER: Final = "Give the file or the folder of one model only."

@@ -31,7 +31,13 @@ from servicetsunami.services.answers import (
     SyncAnswer,
 )
 from servicetsunami.services.model_answers import DeployedModel, InvokedModel, described_endpoint
-from servicetsunami.services.model_files import Taken, models_dir, put_into_place, take
+from servicetsunami.services.model_files import (
+    Taken,
+    models_dir,
+    put_into_place,
+    remove_models,
+    take,
+)
 from servicetsunami.services.model_runs import ModelRuns, Serving
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Report
@@ -228,8 +234,8 @@ class Models:
                 limit=_VERSIONS_SHOWN,
             )
             endpoint = await transaction.endpoints.delete(caller.tenant, name, at=datetime.now(UTC))
-        folder = models_dir(self._data_dir, caller.tenant) / endpoint.id
-        await to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+        models = models_dir(self._data_dir, caller.tenant)
+        await to_thread.run_sync(remove_models, models, [endpoint.id])
         return DeletedAsset(
             kind="endpoint",
             name=name,
