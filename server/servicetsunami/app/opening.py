@@ -19,6 +19,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
@@ -31,6 +32,7 @@ from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.remote_models import RemoteModels
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.routing import Router
 from servicetsunami.services.sync import Sync
@@ -221,13 +223,14 @@ def _services(
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
         job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
+        endpoint_sync=EndpointSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=_vectors(settings, parts, queries, datasets),
-        models=_models(settings, parts, catalog, datasets, roots),
+        models=_models(settings, parts, catalog, datasets, roots, wake),
     )
 
 
@@ -242,12 +245,13 @@ def _vectors(settings: Settings, parts: _Parts, queries: Queries, datasets: Data
     )
 
 
-def _models(
+def _models(  # noqa: PLR0917 - what the service stands on
     settings: Settings,
     parts: _Parts,
     catalog: Catalog,
     datasets: Datasets,
     roots: Sequence[Path],
+    wake: Callable[[], None],
 ) -> Models:
     runs = ModelRuns(
         pool=parts.model_pool,
@@ -259,9 +263,11 @@ def _models(
     return Models(
         metadata=parts.metadata,
         runs=runs,
+        there=RemoteModels(parts.connection),
         roots=_allowed(settings, roots),
         usage=parts.usage,
         data_dir=settings.data_dir,
+        on_change=wake,
     )
 
 

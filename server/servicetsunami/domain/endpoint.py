@@ -10,6 +10,14 @@ from typing import Any, Self
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.errors import InvalidInput
 
+_CATALOG_MODEL = re.compile(
+    r"databricks:(?P<name>[\w-]+\.[\w-]+\.[\w.-]+)/versions/(?P<version>[1-9]\d{0,9})", re.ASCII
+)
+_NAME_THERE_MAX = 63
+TAG = "servicetsunami_id"
+"""The tag that carries our id on Databricks: it tells what is ours."""
+REMOTE_PREFIX = "databricks:"
+"""What begins the source of a model, or the name of an endpoint, that is on Databricks."""
 MAP = "map"
 """The type of an output that is no tensor, such as probabilities by class."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -115,6 +123,44 @@ class Endpoint:
     synced_revision: int | None = None
     synced_at: datetime | None = None
     sync_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogModel:
+    """A version of a model in Unity Catalog."""
+
+    name: str
+    version: str
+
+    @property
+    def catalog(self) -> str:
+        """The catalog that it is in."""
+        return self.name.partition(".")[0]
+
+    @classmethod
+    def parse(cls, source: str) -> Self:
+        """Read `databricks:catalog.schema.model/versions/3`; raises InvalidInput."""
+        found = _CATALOG_MODEL.fullmatch(source)
+        if found is None:
+            raise InvalidInput(
+                f"{source[:200]!r} is no version of a model in Unity Catalog.",
+                "Write databricks:catalog.schema.model/versions/3.",
+            )
+        return cls(name=found["name"].lower(), version=found["version"])
+
+
+def name_there(catalog: str, name: str) -> str:
+    """What an endpoint is called on Databricks, where all tenants share one list of names.
+
+    Raises InvalidInput for one that is too long there.
+    """
+    full = f"{catalog}-{name}"
+    if len(full) > _NAME_THERE_MAX:
+        raise InvalidInput(
+            f"On Databricks the endpoint would be called {full}, which is too long.",
+            f"Take a name of at most {_NAME_THERE_MAX - len(catalog) - 1} characters.",
+        )
+    return full
 
 
 def endpoint_name(text: str) -> str:

@@ -46,6 +46,7 @@ class InvokedModel(Answer):
     output: AnyObject | None = None
     rows: int | None = None
     ran_on: Literal["local", "databricks"]
+    reason: str
     elapsed_ms: int
     next: str | None = None
 

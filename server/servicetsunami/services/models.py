@@ -2,26 +2,29 @@
 
 import shutil
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from anyio import CancelScope, to_thread
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.endpoint import (
+    REMOTE_PREFIX,
     Endpoint,
     ModelVersion,
     Place,
     VersionState,
     endpoint_name,
 )
+from servicetsunami.domain.outbox import Change
 from servicetsunami.errors import Conflict, InvalidInput, LimitExceeded, TimedOut
 from servicetsunami.services.answers import (
     AssetAnswer,
@@ -41,27 +44,36 @@ from servicetsunami.services.model_files import (
 from servicetsunami.services.model_runs import ModelRuns, Serving
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Report
-from servicetsunami.services.usage import UsageMeter
+from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.remote_models import RemoteModels
+from servicetsunami.services.usage import Tally, UsageMeter
 from servicetsunami.stores.metadata import Metadata
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
 
 _PAGE_ITEMS: Final = 50
 _VERSIONS_SHOWN: Final = 20
 
 
 class Models:
-    """Owns what callers see of models. `runs` loads and asks those of this machine."""
+    """Owns what callers see of models: `runs` asks those of this machine, `there` the others."""
 
     def __init__(
         self,
         *,
         metadata: Metadata,
         runs: ModelRuns,
+        there: RemoteModels,
         roots: AllowedRoots,
         usage: UsageMeter,
         data_dir: Path,
+        on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
         self._runs = runs
+        self._there = there
+        self._on_change = on_change
         self._roots = roots
         self._usage = usage
         self._data_dir = data_dir
@@ -74,14 +86,45 @@ class Models:
         """
         with self._usage.measure(caller, "deploy_model"):
             name = endpoint_name(name)
-            locate = partial(self._roots.locate, source, private=self._data_dir, may_be_folder=True)
-            path = await to_thread.run_sync(locate)
-            async with self._metadata.read() as transaction:
-                before = await transaction.endpoints.find(caller.tenant, name)
-            async with self._taken(caller, path) as taken:
-                version = await self._tried(caller, taken, source)
-                endpoint, version = await self._record(caller, name, before, version, taken)
+            if source.startswith(REMOTE_PREFIX):
+                self._there.check(caller, name, source)
+                endpoint, version = await self._promise(caller, name, source)
+                self._on_change()
+            else:
+                endpoint, version = await self._deploy(caller, name, source)
         return DeployedModel.of(endpoint, version)
+
+    async def _deploy(
+        self, caller: Caller, name: str, source: str
+    ) -> tuple[Endpoint, ModelVersion]:
+        locate = partial(self._roots.locate, source, private=self._data_dir, may_be_folder=True)
+        path = await to_thread.run_sync(locate)
+        async with self._metadata.read() as transaction:
+            before = await transaction.endpoints.find(caller.tenant, name)
+        _check_place(before, Place.LOCAL)
+        async with self._taken(caller, path) as taken:
+            version = await self._tried(caller, taken, source)
+            return await self._record(caller, name, before, version, taken)
+
+    async def _promise(
+        self, caller: Caller, name: str, source: str
+    ) -> tuple[Endpoint, ModelVersion]:
+        """Write a version down that Databricks is to serve, and promise it, in one commit."""
+        version = ModelVersion(
+            version=0,
+            state=VersionState.WAITING,
+            flavour="databricks",
+            source=source,
+            created_at=datetime.now(UTC),
+        )
+        async with self._metadata.begin() as transaction:
+            before = await transaction.endpoints.find(caller.tenant, name)
+            _check_place(before, Place.DATABRICKS)
+            endpoint = _endpoint(caller, name, before, version)
+            version = replace(version, version=endpoint.revision)
+            await _save(transaction, endpoint, before, version)
+            await promise_newest(transaction, endpoint, Change.UPSERT, at=version.created_at)
+        return endpoint, version
 
     @asynccontextmanager
     async def _taken(self, caller: Caller, source: Path) -> AsyncGenerator[Taken]:
@@ -125,11 +168,7 @@ class Models:
         endpoint = _endpoint(caller, name, before, version)
         version = replace(version, version=endpoint.revision)
         async with self._metadata.begin() as transaction:
-            if before is None:
-                await transaction.endpoints.add(endpoint)
-            else:
-                await transaction.endpoints.update(endpoint, base_revision=before.revision)
-            await transaction.endpoints.add_version(endpoint.id, version)
+            await _save(transaction, endpoint, before, version)
             if version.state is VersionState.READY:
                 # Inside: nobody else can have this number now, so what is there is nobody's.
                 place = self._folder(endpoint, version.version)
@@ -147,36 +186,53 @@ class Models:
         output: str,
         report: Report,
     ) -> InvokedModel:
-        """Ask an endpoint. Raises InvalidInput that names the column that does not fit."""
+        """Ask an endpoint, or as `databricks:name` one of the workspace's.
+
+        Raises InvalidInput that names the column that does not fit.
+        """
         started = time.monotonic()
         with self._usage.measure(caller, "invoke_model") as tally:
-            endpoint, serving = await self._serving(caller, name)
-            if "dataset" in given or output:
-                facts = await self._runs.score(caller, serving, given, output, report)
+            if name.startswith(REMOTE_PREFIX):
+                other = name.removeprefix(REMOTE_PREFIX)
+                facts = await self._there.ask_other(caller, other, given, tally)
+                facts |= {"ran_on": "databricks", "reason": "you named an endpoint of Databricks"}
             else:
-                facts = await self._runs.predict(caller, serving, given)
-            tally.rows = facts["rows"]
+                facts = await self._invoke(caller, name, given, output, report, tally)
         await self._usage.flush_when_due()
-        return InvokedModel(
-            name=endpoint.name,
-            version=serving.version.version,
-            ran_on="local",
-            elapsed_ms=round((time.monotonic() - started) * 1000),
-            **facts,
-        )
+        elapsed_ms = round((time.monotonic() - started) * 1000)
+        return InvokedModel(name=name, elapsed_ms=elapsed_ms, **facts)
 
-    async def _serving(self, caller: Caller, name: str) -> tuple[Endpoint, Serving]:
+    async def _invoke(  # noqa: PLR0917 - a call, and what is counted of it
+        self,
+        caller: Caller,
+        name: str,
+        given: Mapping[str, JsonValue],
+        output: str,
+        report: Report,
+        tally: Tally,
+    ) -> dict[str, Any]:
         async with self._metadata.read() as transaction:
             endpoint = await transaction.endpoints.get(caller.tenant, name)
             number = endpoint.serving or endpoint.revision
             version = await transaction.endpoints.version(caller.tenant, endpoint.id, number)
+        if endpoint.place is Place.DATABRICKS:
+            facts = await self._there.ask(caller, endpoint, given, tally)
+            where = {"ran_on": "databricks", "reason": "the endpoint is on Databricks"}
+            return facts | where | {"version": endpoint.serving}
         if version is None or version.state is not VersionState.READY:
             reason = version.reason if version else ""
             raise Conflict(
                 f"{name} has no version that serves yet: {reason}", "Deploy a model that loads."
             )
         path = self._folder(endpoint, version.version) / str(version.file)
-        return endpoint, Serving(version=version, path=path)
+        serving = Serving(version=version, path=path)
+        if "dataset" in given or output:
+            facts = await self._runs.score(caller, serving, given, output, report)
+        else:
+            facts = await self._runs.predict(caller, serving, given)
+        tally.rows = facts["rows"]
+        where = {"ran_on": "local", "reason": "the endpoint is on this machine"}
+        return facts | where | {"version": version.version}
 
     async def page(self, caller: Caller, *, search: str | None, cursor: str | None) -> AssetsAnswer:
         """One page of the caller's endpoints, in the order of their names."""
@@ -208,12 +264,15 @@ class Models:
                     serving = await transaction.endpoints.version(
                         caller.tenant, endpoint.id, endpoint.serving
                     )
+        told = described_endpoint(endpoint, versions, serving)
+        if endpoint.place is Place.DATABRICKS:
+            told["databricks"] = await self._there.look(caller, endpoint)
         return DescribedAsset(
             kind="endpoint",
             name=endpoint.name,
             where="here" if endpoint.place is Place.LOCAL else "databricks",
             version=endpoint.revision,
-            endpoint=described_endpoint(endpoint, versions, serving),
+            endpoint=told,
             created_at=endpoint.created_at.isoformat(),
             updated_at=endpoint.updated_at.isoformat(),
             sync=_sync(endpoint),
@@ -227,45 +286,68 @@ class Models:
                 f"Nothing was deleted: `confirm` is not the name {name!r}.",
                 "Ask the user whether it may go, then repeat its name in `confirm`.",
             )
+        now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
-            versions = await transaction.endpoints.versions(
-                caller.tenant,
-                (await transaction.endpoints.get(caller.tenant, name)).id,
-                limit=_VERSIONS_SHOWN,
-            )
-            endpoint = await transaction.endpoints.delete(caller.tenant, name, at=datetime.now(UTC))
+            endpoint = await transaction.endpoints.get(caller.tenant, name)
+            size_bytes = await transaction.endpoints.size_bytes(caller.tenant, endpoint.id)
+            await transaction.endpoints.delete(caller.tenant, name, at=now)
+            if endpoint.place is Place.DATABRICKS:
+                await promise_newest(transaction, endpoint, Change.DELETE, at=now)
+        self._on_change()
         models = models_dir(self._data_dir, caller.tenant)
         await to_thread.run_sync(remove_models, models, [endpoint.id])
         return DeletedAsset(
             kind="endpoint",
             name=name,
-            size_bytes=sum(each.size_bytes for each in versions),
+            size_bytes=size_bytes,
             sync=_sync(endpoint),
         )
+
+
+def _check_place(before: Endpoint | None, place: Place) -> None:
+    """Refuse to move an endpoint: whoever calls it counts on where it answers."""
+    if before is not None and before.place is not place:
+        where = "on this machine" if before.place is Place.LOCAL else "on Databricks"
+        raise Conflict(
+            f"The endpoint {before.name} is served {where}.",
+            "Take another name, or delete it first.",
+        )
+
+
+async def _save(
+    transaction: "Transaction", endpoint: Endpoint, before: Endpoint | None, version: ModelVersion
+) -> None:
+    if before is None:
+        await transaction.endpoints.add(endpoint)
+    else:
+        await transaction.endpoints.update(endpoint, base_revision=before.revision)
+    await transaction.endpoints.add_version(endpoint.id, version)
 
 
 def _endpoint(
     caller: Caller, name: str, before: Endpoint | None, version: ModelVersion
 ) -> Endpoint:
-    """The endpoint with a new version; one that failed does not serve."""
-    is_ready = version.state is VersionState.READY
-    if before is None:
-        return Endpoint(
-            id=uuid4().hex,
-            tenant=caller.tenant,
-            name=name,
-            place=Place.LOCAL,
-            revision=1,
-            serving=1 if is_ready else None,
-            created_at=version.created_at,
-            updated_at=version.created_at,
-        )
-    revision = before.revision + 1
-    return replace(
-        before,
-        revision=revision,
-        serving=revision if is_ready else before.serving,
-        updated_at=version.created_at,
+    """The endpoint with a new version, which serves if it is ready."""
+    is_there = version.state is VersionState.WAITING
+    revision = 1 if before is None else before.revision + 1
+    serving = None if before is None else before.serving
+    if version.state is VersionState.READY:
+        serving = revision
+    facts: dict[str, Any] = {
+        "revision": revision,
+        "serving": serving,
+        "updated_at": version.created_at,
+        "sync_state": SyncState.WAITING if is_there else SyncState.OFF,
+    }
+    if before is not None:
+        return replace(before, **facts)
+    return Endpoint(
+        id=uuid4().hex,
+        tenant=caller.tenant,
+        name=name,
+        place=Place.DATABRICKS if is_there else Place.LOCAL,
+        created_at=version.created_at,
+        **facts,
     )
 
 

@@ -71,6 +71,7 @@ class TenantUsage:
                     errors=each.failures,
                     rows=each.rows,
                     seconds=round(each.seconds, 3),
+                    tokens=each.tokens or None,
                 )
                 for each in tools
             ],

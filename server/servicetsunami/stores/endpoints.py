@@ -143,6 +143,13 @@ class Endpoints(RevisedAssets):
         statement = _matching(select(func.count()).select_from(ENDPOINTS), tenant, search)
         return (await self._connection.execute(statement)).scalar_one()
 
+    async def size_bytes(self, tenant: str, endpoint_id: str) -> int:
+        """The bytes of all versions of an endpoint that are here."""
+        statement = select(func.coalesce(func.sum(ENDPOINT_VERSIONS.c.size_bytes), 0)).where(
+            owned_by(tenant, ENDPOINT_VERSIONS), ENDPOINT_VERSIONS.c.endpoint_id == endpoint_id
+        )
+        return int((await self._connection.execute(statement)).scalar_one())
+
     async def delete(self, tenant: str, name: str, *, at: datetime) -> Endpoint:
         """Forget the endpoint and free its name; raises NotFound."""
         endpoint = await self.get(tenant, name)
