@@ -1,5 +1,6 @@
 """A dataset is scored into another one, in one of its versions, batch by batch."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from mcp.client import Client
 
 from tests.models.making import FEATURES, FLOWERS, classifier, prices, put, regressor
 from tests.server.asking import ask, call, failure
+
+ROWS = int(os.environ.get("MODEL_ROWS", "50000"))
+"""`MODEL_ROWS=1000000 pytest tests/models/test_scoring.py` scores as many."""
 
 
 async def score(client: Client, name: str, output: str, **given: Any) -> dict[str, Any]:
@@ -123,7 +127,7 @@ async def test_deleted_rows_and_empty_tables_are_scored_as_they_are(
 
 
 async def test_many_rows_are_scored_whole(client: Client, files: Path) -> None:
-    count = 50_000
+    count = ROWS
     numbers = pa.array(range(count), pa.float32())
     pq.write_table(pa.table({"a": numbers, "b": numbers}), files / "many.parquet")
     await call(client, "ingest_dataset", name="many", source="many.parquet")

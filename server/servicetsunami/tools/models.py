@@ -8,6 +8,16 @@ from servicetsunami.services.model_answers import DeployedModel, InvokedModel
 from servicetsunami.tools.context import CallOf
 
 EndpointName = Annotated[str, Field(description="Name of the endpoint.")]
+ModelSource = Annotated[
+    str,
+    Field(
+        description="A .onnx file, a folder with one, or "
+        "databricks:catalog.schema.model/versions/1."
+    ),
+]
+AskedName = Annotated[
+    str, Field(description="The endpoint; databricks:name for any of the workspace.")
+]
 Input = Annotated[
     dict[str, JsonValue],
     WithJsonSchema(
@@ -15,7 +25,7 @@ Input = Annotated[
             "type": "object",
             "additionalProperties": True,
             "description": "dataframe_split, dataframe_records, instances or inputs, as in "
-            "Databricks; or {dataset, version?, columns?, mode?}.",
+            "Databricks; there also messages; here also {dataset, version?, columns?, mode?}.",
         }
     ),
 ]
@@ -24,7 +34,7 @@ Input = Annotated[
 async def deploy_model(
     call: CallOf,
     name: EndpointName,
-    source: Annotated[str, Field(description="Path of a .onnx file or a folder with one.")],
+    source: ModelSource,
 ) -> DeployedModel:
     """Serve a model, or a new version of it; the earlier one serves until it is READY."""
     return await call.services.models.deploy(call.caller, name, source)
@@ -32,7 +42,7 @@ async def deploy_model(
 
 async def invoke_model(
     call: CallOf,
-    name: EndpointName,
+    name: AskedName,
     input: Input,
     output: Annotated[str, Field(description="Dataset to write the scores to.")] = "",
 ) -> InvokedModel:
