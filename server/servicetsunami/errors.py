@@ -82,6 +82,13 @@ class NotFound(ServerError):
         return cls(f"No index is named {name!r}.", hint)
 
     @classmethod
+    def endpoint(cls, name: str, known: Sequence[str]) -> Self:
+        """Name the three nearest endpoints."""
+        similar = get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"Did you mean {', '.join(similar)}?" if similar else "Call deploy_model first."
+        return cls(f"No endpoint is named {name!r}.", hint)
+
+    @classmethod
     def job(cls, name: str, known: Sequence[str]) -> Self:
         """Name the three nearest jobs."""
         similar = get_close_matches(name, known, n=3, cutoff=0.4)

@@ -107,6 +107,14 @@ class Settings(BaseSettings):
     notebook_runs: int = Field(
         default=2, ge=1, le=64, description="Notebooks that run at once; more have to wait."
     )
+    model_memory_mb: int = Field(
+        default=2048, ge=256, description="Memory that one process with a model may take, in MiB."
+    )
+    model_timeout_s: float = Field(
+        default=3600.0,
+        gt=0,
+        description="Longest time that scoring a dataset may take, in seconds.",
+    )
     job_tasks: int = Field(
         default=8, ge=1, le=256, description="Tasks of jobs that one server does at once."
     )

@@ -6,7 +6,9 @@ from servicetsunami.stores.usage import ToolTotals
 from tests.stores.values import NOON
 
 
-def event(tool: str, *, tenant: str = "acme", ok: bool = True, minute: int = 0) -> UsageEvent:
+def event(
+    tool: str, *, tenant: str = "acme", ok: bool = True, minute: int = 0, tokens: int = 0
+) -> UsageEvent:
     return UsageEvent(
         tenant=tenant,
         subject="ann",
@@ -16,12 +18,13 @@ def event(tool: str, *, tenant: str = "acme", ok: bool = True, minute: int = 0) 
         size_bytes=10,
         seconds=0.25,
         created_at=NOON + timedelta(minutes=minute),
+        tokens=tokens,
     )
 
 
 async def test_events_are_added_up_by_tool_from_a_time_on(database: Database) -> None:
     events = [
-        event("query_dataset"),
+        event("query_dataset", tokens=7),
         event("query_dataset", ok=False, minute=1),
         event("ingest_dataset", minute=1),
         event("query_dataset", minute=-1),
@@ -40,6 +43,7 @@ async def test_events_are_added_up_by_tool_from_a_time_on(database: Database) ->
                 rows=3_000_000_000,
                 size_bytes=10,
                 seconds=0.25,
+                tokens=0,
             ),
             ToolTotals(
                 tool="query_dataset",
@@ -48,6 +52,7 @@ async def test_events_are_added_up_by_tool_from_a_time_on(database: Database) ->
                 rows=6_000_000_000,
                 size_bytes=20,
                 seconds=0.5,
+                tokens=7,
             ),
         )
         assert await transaction.usage.totals("nobody", since=NOON) == ()

@@ -13,6 +13,7 @@ _ADDRESS_SPACE_EXTRA_BYTES: Final = 1_500 * _MB
 """What a child maps beside the memory that DuckDB may use: libraries, arenas, Arrow."""
 _INGEST_ADDRESS_SPACE_BYTES: Final = 16 * 2**30
 _INGESTS_AT_ONCE: Final = 2
+_MODELS_AT_ONCE: Final = 4
 _STAGINGS_AT_ONCE: Final = 2
 
 
@@ -25,6 +26,22 @@ def sql_engine(settings: Settings, zygote: Zygote) -> SqlEngine:
         memory_limit_mb=settings.query_memory_mb,
         threads=settings.query_threads or os.cpu_count() or 1,
         address_space_bytes=settings.query_memory_mb * _MB + _ADDRESS_SPACE_EXTRA_BYTES,
+    )
+
+
+def model_pool(settings: Settings, zygote: Zygote) -> WorkerPool:
+    """Children that load models and ask them."""
+    return WorkerPool(
+        zygote=zygote,
+        target="servicetsunami.services.model_worker:run",
+        options={
+            "temp_dir": str(settings.data_dir / "temp"),
+            "memory_limit_mb": settings.ingest_memory_mb,
+            "threads": os.cpu_count() or 1,
+        },
+        workers_max=_MODELS_AT_ONCE,
+        address_space_bytes=settings.model_memory_mb * _MB + _ADDRESS_SPACE_EXTRA_BYTES,
+        spare=0,
     )
 
 

@@ -32,6 +32,7 @@ def sync_worker(
     if not settings.databricks_enabled:
         return None, places
     from servicetsunami.sync.jobs import JobCourier  # noqa: PLC0415
+    from servicetsunami.sync.models import ModelCourier  # noqa: PLC0415
     from servicetsunami.sync.notebooks import NotebookCourier  # noqa: PLC0415 - only with one
     from servicetsunami.sync.tables import TableCourier  # noqa: PLC0415
     from servicetsunami.sync.worker import Pace, SyncWorker  # noqa: PLC0415
@@ -49,6 +50,9 @@ def sync_worker(
             AssetKind.DATASET: courier,
             AssetKind.NOTEBOOK: NotebookCourier(metadata=metadata, connection=connection),
             AssetKind.JOB: JobCourier(
+                metadata=metadata, connection=connection, catalog_of=partial(catalog_of, settings)
+            ),
+            AssetKind.ENDPOINT: ModelCourier(
                 metadata=metadata, connection=connection, catalog_of=partial(catalog_of, settings)
             ),
         },

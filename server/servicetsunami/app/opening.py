@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from servicetsunami.app.children import ingest_pool, sql_engine
+from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
 from servicetsunami.app.databricks import catalog_of, prepare, sync_worker, workspace_config
 from servicetsunami.app.vectors import reading_pool, vectors
 from servicetsunami.domain.caller import LOCAL_TENANT, Caller
@@ -20,9 +20,12 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
+from servicetsunami.services.model_runs import ModelRuns
+from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.paths import AllowedRoots
@@ -30,6 +33,7 @@ from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.remote_models import RemoteModels
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.routing import Router
 from servicetsunami.services.run_data import RunData
@@ -134,6 +138,7 @@ class _Parts:
     zygote: Zygote
     engine: SqlEngine
     ingest_pool: WorkerPool
+    model_pool: WorkerPool
     connection: Connection
     usage: UsageMeter
     results: ResultStore
@@ -151,6 +156,8 @@ def _parts(
     closing.push_async_callback(zygote.aclose)
     ingesting = ingest_pool(settings, zygote)
     closing.callback(ingesting.close)
+    models = model_pool(settings, zygote)
+    closing.callback(models.close)
     engine = sql_engine(settings, zygote)
     closing.callback(engine.close)
     connection = Connection(
@@ -167,6 +174,7 @@ def _parts(
         zygote=zygote,
         engine=engine,
         ingest_pool=ingesting,
+        model_pool=models,
         connection=connection,
         usage=usage,
         results=results,
@@ -186,7 +194,7 @@ def _services(
     metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
     wake = worker.wake if worker is not None else _nothing_to_wake
     catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
-    allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
+    allowed = _allowed(settings, roots)
     queries = _queries(settings, parts, catalog)
     pulling = _pulling(settings, parts)
     remote_catalog = RemoteCatalog(connection=parts.connection)
@@ -219,12 +227,14 @@ def _services(
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
         job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
+        endpoint_sync=EndpointSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=_vectors(settings, parts, data, datasets, allowed),
+        models=_models(settings, parts, catalog, datasets, allowed, wake),
     )
 
 
@@ -243,6 +253,36 @@ def _vectors(
         models=settings.embedding_models,
         data_dir=settings.data_dir,
     )
+
+
+def _models(  # noqa: PLR0917 - what the service stands on
+    settings: Settings,
+    parts: _Parts,
+    catalog: Catalog,
+    datasets: Datasets,
+    roots: AllowedRoots,
+    wake: Callable[[], None],
+) -> Models:
+    runs = ModelRuns(
+        pool=parts.model_pool,
+        catalog=catalog,
+        datasets=datasets,
+        data_dir=settings.data_dir,
+        timeout_s=settings.model_timeout_s,
+    )
+    return Models(
+        metadata=parts.metadata,
+        runs=runs,
+        there=RemoteModels(parts.connection),
+        roots=roots,
+        usage=parts.usage,
+        data_dir=settings.data_dir,
+        on_change=wake,
+    )
+
+
+def _allowed(settings: Settings, roots: Sequence[Path]) -> AllowedRoots:
+    return AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
 
 
 def _datasets(

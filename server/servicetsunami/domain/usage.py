@@ -16,3 +16,4 @@ class UsageEvent:
     size_bytes: int
     seconds: float
     created_at: datetime
+    tokens: int = 0

@@ -43,9 +43,11 @@ every conversation more than it helps.
 """
 AnyObject = Annotated[dict[str, JsonValue], AS_OBJECT]
 """Any JSON object."""
+AnyArray = Annotated[list[JsonValue], WithJsonSchema({"type": "array"})]
+"""Any JSON array."""
 
 
-AssetKindName = Literal["dataset", "notebook", "job", "index"]
+AssetKindName = Literal["dataset", "notebook", "job", "index", "endpoint"]
 
 
 class Answer(BaseModel):
@@ -153,13 +155,13 @@ class IngestAnswer(Answer):
     rows_written: int
     row_count: int
     size_bytes: int
-    columns: list[InferredColumn]
+    columns: list[Annotated[InferredColumn, AS_OBJECT]]
     format: str
-    read_as: dict[str, AnyJson]
+    read_as: AnyObject
     rejected_rows: int
     rejected_first: list[Annotated[RejectedRow, AS_OBJECT]] | None = None
     rejects_dataset: str | None = None
-    changes: dict[str, AnyJson] | None = None
+    changes: AnyObject | None = None
     warnings: list[str]
     seconds: float
     sync: Annotated[SyncAnswer, AS_OBJECT]
@@ -193,7 +195,7 @@ class AssetAnswer(Answer):
 class AssetsAnswer(Answer):
     """A page of assets."""
 
-    assets: list[AssetAnswer]
+    assets: list[Annotated[AssetAnswer, AS_OBJECT]]
     total: int
     truncated: bool
     cursor: str | None = None
@@ -261,7 +263,7 @@ class TraceAnswer(Answer):
 class DescribedAsset(Answer):
     """All that helps to use one asset well; a table that is only on Databricks has no versions."""
 
-    kind: AssetKindName
+    kind: str
     name: str
     full_name: str | None = None
     origin: str | None = None
@@ -270,7 +272,7 @@ class DescribedAsset(Answer):
     row_count: int | None = None
     size_bytes: int | None = None
     columns: list[Annotated[DescribedColumn, AS_OBJECT]] | None = None
-    sample: list[list[AnyJson]] | None = None
+    sample: list[AnyArray] | None = None
     version: int | None = None
     versions: list[Annotated[VersionAnswer, AS_OBJECT]] | None = None
     language: str | None = None
@@ -281,6 +283,7 @@ class DescribedAsset(Answer):
     revisions: list[AnyObject] | None = None
     job: AnyObject | None = None
     index: AnyObject | None = None
+    endpoint: AnyObject | None = None
     created_at: str | None = None
     updated_at: str | None = None
     sync: Annotated[SyncAnswer, AS_OBJECT] | None = None
@@ -292,7 +295,7 @@ class DescribedAsset(Answer):
 class DeletedAsset(Answer):
     """What was removed, and what is still to be removed elsewhere."""
 
-    kind: AssetKindName
+    kind: str
     name: str
     row_count: int | None = None
     size_bytes: int

@@ -23,13 +23,18 @@ class AllowedRoots:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = tuple(root.expanduser().resolve() for root in roots)
 
-    def locate(self, source: str, *, private: Path) -> Path:
+    def locate(self, source: str, *, private: Path, may_be_folder: bool = False) -> Path:
         """Return the real path of an existing regular file below one of the roots.
 
         Raises Denied when it is somewhere else or below `private`, NotFound when it does not
-        exist, InvalidInput when it is not a regular file.
+        exist, InvalidInput when it is not a regular file, nor a folder where that may be.
         """
-        return self._checked(source, private, self._existing_file)
+
+        def found(path: Path, source: str) -> Path:
+            is_folder = may_be_folder and path.is_dir()
+            return path if is_folder else self._existing_file(path, source)
+
+        return self._checked(source, private, found)
 
     def locate_all(self, source: str, *, private: Path, suffixes: Sequence[str]) -> dict[str, Path]:
         """The file of that path, or all files below that folder that end in one of `suffixes`.

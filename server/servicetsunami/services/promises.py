@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from servicetsunami.domain.dataset import Dataset, SyncState
+from servicetsunami.domain.endpoint import Endpoint
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook
 from servicetsunami.domain.outbox import AssetKind, Change
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 WHOLE = "snapshot"
 """The operation of a promise to send a dataset as it is, whatever was sent of it before."""
+_KINDS: dict[type, AssetKind] = {
+    Notebook: AssetKind.NOTEBOOK,
+    Job: AssetKind.JOB,
+    Endpoint: AssetKind.ENDPOINT,
+}
 
 
 async def promise(
@@ -37,10 +43,10 @@ async def promise(
 
 
 async def promise_newest(
-    transaction: "Transaction", asset: Notebook | Job, change: Change, *, at: datetime
+    transaction: "Transaction", asset: Notebook | Job | Endpoint, change: Change, *, at: datetime
 ) -> None:
     """Promise the newest revision, or the removal, to Databricks, instead of what waited before."""
-    kind = AssetKind.NOTEBOOK if isinstance(asset, Notebook) else AssetKind.JOB
+    kind = _KINDS[type(asset)]
     await transaction.outbox.supersede(
         asset.tenant, kind=kind, asset_id=asset.id, reason=f"a later change of the {kind}", at=at
     )
@@ -56,8 +62,8 @@ async def promise_newest(
         )
 
 
-def _known_there(asset: Notebook | Job) -> dict[str, object]:
+def _known_there(asset: Notebook | Job | Endpoint) -> dict[str, object]:
     """What a removal has to know, when the asset itself is gone here."""
     if isinstance(asset, Notebook):
         return {"sha256_there": asset.there.sha256 if asset.there else None}
-    return asset.there.as_metadata() if asset.there else {}
+    return asset.there.as_metadata() if isinstance(asset, Job) and asset.there else {}

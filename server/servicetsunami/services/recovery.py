@@ -10,6 +10,7 @@ from pathlib import Path
 from anyio import from_thread, to_thread
 
 from servicetsunami.errors import ServerError
+from servicetsunami.services.model_files import MAKING, models_dir, remove_models
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
 from servicetsunami.stores.tables.location import tables_dir
@@ -18,6 +19,12 @@ from servicetsunami.stores.tables.recover import collect_orphans
 _log = logging.getLogger(__name__)
 
 _TRANSFER_S = 86_400.0
+_TRANSFERS = (
+    "temp/pull-*",
+    "temp/scores-*",
+    "tenants/*/sync/*",
+    f"tenants/*/models/{MAKING}*",
+)
 
 
 class Recovery:
@@ -45,20 +52,26 @@ class Recovery:
                 _log.warning("tables of tenant %s were not tidied: %s", folder.name, error)
 
     def _sweep_transfers(self) -> None:
-        """Remove what killed servers left of pulls and of files on their way to Databricks.
+        """Remove what killed servers left of pulls, scores, models, and files for Databricks.
 
         What is in use is young: nothing takes a day.
         """
         oldest = time.time() - _TRANSFER_S
-        for pattern in ("temp/pull-*", "tenants/*/sync/*"):
-            for folder in self._data_dir.glob(pattern):
+        for pattern in _TRANSFERS:
+            for path in self._data_dir.glob(pattern):
                 with suppress(FileNotFoundError):
-                    if folder.stat().st_mtime < oldest:
-                        shutil.rmtree(folder, ignore_errors=True)
+                    if path.stat().st_mtime >= oldest:
+                        continue
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink()
 
     async def _collect(self, tenant: str) -> None:
         async with self._metadata.read() as transaction:
             known = await transaction.datasets.acknowledged_versions(tenant)
+            deleted = await transaction.endpoints.deleted(tenant)
+        await to_thread.run_sync(remove_models, models_dir(self._data_dir, tenant), deleted)
         collected = await to_thread.run_sync(
             partial(
                 collect_orphans,

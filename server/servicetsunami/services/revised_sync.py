@@ -1,4 +1,4 @@
-"""Steers the way of notebooks and of jobs to Databricks: what is the same for both."""
+"""Steers the way of notebooks, jobs and endpoints to Databricks: what is the same for all."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
+from servicetsunami.domain.endpoint import Endpoint
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
@@ -18,6 +19,7 @@ from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
+    from servicetsunami.stores.endpoints import Endpoints
     from servicetsunami.stores.jobs import Jobs
     from servicetsunami.stores.notebooks import Notebooks
 
@@ -132,18 +134,28 @@ class RevisedSync:
             next="Call sync_status to see how it stands.",
         )
 
-    def _store(self, transaction: "Transaction") -> "Notebooks | Jobs":
-        is_job = self._outbox_kind is AssetKind.JOB
-        return transaction.jobs if is_job else transaction.notebooks
+    def _store(self, transaction: "Transaction") -> "Notebooks | Jobs | Endpoints":
+        stores = {
+            AssetKind.NOTEBOOK: transaction.notebooks,
+            AssetKind.JOB: transaction.jobs,
+            AssetKind.ENDPOINT: transaction.endpoints,
+        }
+        return stores[self._outbox_kind]
 
     async def _find(
         self, transaction: "Transaction", caller: Caller, name: str
-    ) -> Notebook | Job | None:
-        if self._outbox_kind is AssetKind.JOB:
-            return await transaction.jobs.find(caller.tenant, name)
-        return await transaction.notebooks.find(caller.tenant, NotebookName(name))
+    ) -> Notebook | Job | Endpoint | None:
+        if self._outbox_kind is AssetKind.NOTEBOOK:
+            return await transaction.notebooks.find(caller.tenant, NotebookName(name))
+        if self._outbox_kind is AssetKind.ENDPOINT:
+            return await transaction.endpoints.find(caller.tenant, name)
+        return await transaction.jobs.find(caller.tenant, name)
 
-    async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Notebook | Job:
-        if self._outbox_kind is AssetKind.JOB:
-            return await transaction.jobs.get(caller.tenant, name)
-        return await transaction.notebooks.get(caller.tenant, NotebookName(name))
+    async def _get(
+        self, transaction: "Transaction", caller: Caller, name: str
+    ) -> Notebook | Job | Endpoint:
+        if self._outbox_kind is AssetKind.NOTEBOOK:
+            return await transaction.notebooks.get(caller.tenant, NotebookName(name))
+        if self._outbox_kind is AssetKind.ENDPOINT:
+            return await transaction.endpoints.get(caller.tenant, name)
+        return await transaction.jobs.get(caller.tenant, name)

@@ -6,8 +6,7 @@ from typing import Final
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState, WriteMode
-from servicetsunami.domain.job import Job
-from servicetsunami.domain.notebook import Notebook, NotebookName
+from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import Conflict, InvalidInput, ServerError
@@ -26,7 +25,7 @@ from servicetsunami.services.sync_answers import (
     SyncStatusAnswer,
     WorkspaceAnswer,
 )
-from servicetsunami.services.sync_lines import asset_line, find_asset, next_step
+from servicetsunami.services.sync_lines import Sent, asset_line, find_asset, next_step
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
 
@@ -162,6 +161,7 @@ class Sync:
             if name is None:
                 await transaction.notebooks.unpark(caller.tenant, None)
                 await transaction.jobs.unpark(caller.tenant, None)
+                await transaction.endpoints.unpark(caller.tenant, None)
         self._wake()
         return items
 
@@ -279,7 +279,10 @@ class Sync:
         return WorkspaceAnswer.of(workspace.host, await workspace.health.check())
 
     async def _with_origin(
-        self, caller: Caller, dataset: Dataset | Notebook | Job | None, asset: AssetSyncAnswer
+        self,
+        caller: Caller,
+        dataset: Sent | None,
+        asset: AssetSyncAnswer,
     ) -> AssetSyncAnswer:
         """For a copy: which version its table has there now, if that can be asked."""
         if not isinstance(dataset, Dataset) or not dataset.pulled or not caller.has_databricks:
@@ -297,6 +300,6 @@ class Sync:
 def _subject(kind: AssetKind, name: str, catalog: str) -> str:
     if kind is AssetKind.NOTEBOOK:
         return str(NotebookName.parse(name))
-    if kind is AssetKind.JOB:
+    if kind in {AssetKind.JOB, AssetKind.ENDPOINT}:
         return name
     return str(DatasetName.parse(name, catalog=catalog))

@@ -6,7 +6,7 @@ from servicetsunami.domain.remote import WorkspaceHealth
 from servicetsunami.services.answers import AS_OBJECT, Answer
 
 AssetSyncState = Literal["waiting", "synced", "parked", "off"]
-SyncKind = Literal["dataset", "notebook", "job"]
+SyncKind = Literal["dataset", "notebook", "job", "endpoint"]
 Action = Literal["initialise", "retry", "drop", "pull", "on", "off"]
 
 
@@ -83,7 +83,7 @@ class ManagedSync(Answer):
     """What an action on the sync did."""
 
     action: str
-    kind: SyncKind | None = None
+    kind: str | None = None
     name: str | None = None
     items: int | None = None
     row_count: int | None = None

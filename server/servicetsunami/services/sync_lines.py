@@ -1,8 +1,9 @@
 """Words how far assets are on their way to Databricks."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from servicetsunami.domain.dataset import Dataset, DatasetName
+from servicetsunami.domain.endpoint import Endpoint
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Queue
@@ -11,22 +12,33 @@ from servicetsunami.services.sync_answers import AssetSyncAnswer, SyncKind, Work
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-_NAMED: Final[dict[AssetKind, SyncKind]] = {AssetKind.NOTEBOOK: "notebook", AssetKind.JOB: "job"}
+Sent: TypeAlias = Dataset | Notebook | Job | Endpoint
+"""What may be on its way to Databricks."""
+_NAMED: Final[dict[AssetKind, SyncKind]] = {
+    AssetKind.NOTEBOOK: "notebook",
+    AssetKind.JOB: "job",
+    AssetKind.ENDPOINT: "endpoint",
+}
 
 
 async def find_asset(
     transaction: "Transaction", tenant: str, kind: AssetKind, subject: str
-) -> Dataset | Notebook | Job | None:
+) -> Sent | None:
     """The asset that a queue belongs to, unless it was deleted."""
     if kind is AssetKind.NOTEBOOK:
         return await transaction.notebooks.find(tenant, NotebookName(subject))
     if kind is AssetKind.JOB:
         return await transaction.jobs.find(tenant, subject)
+    if kind is AssetKind.ENDPOINT:
+        return await transaction.endpoints.find(tenant, subject)
     return await transaction.datasets.find(tenant, DatasetName.of(subject))
 
 
 def asset_line(
-    kind: AssetKind, subject: str, asset: Dataset | Notebook | Job | None, queue: Queue | None
+    kind: AssetKind,
+    subject: str,
+    asset: Sent | None,
+    queue: Queue | None,
 ) -> AssetSyncAnswer:
     """How far one asset is."""
     state = asset.sync_state.value if asset else "waiting" if queue else "unknown"
@@ -53,11 +65,11 @@ def asset_line(
     )
 
 
-def _versions(asset: Dataset | Notebook | Job | None) -> tuple[int | None, int | None]:
-    """The version here and the one there; of a notebook or a job, revisions."""
+def _versions(asset: Sent | None) -> tuple[int | None, int | None]:
+    """The version here and the one there; of all but datasets, revisions."""
     if asset is None:
         return None, None
-    if isinstance(asset, Notebook | Job):
+    if isinstance(asset, Notebook | Job | Endpoint):
         return asset.revision, asset.synced_revision
     return asset.version, asset.synced_version
 

@@ -44,9 +44,12 @@ class TenantUsage:
         since = now - timedelta(days=_DAYS[period])
         with self._usage.measure(caller, "tenant_usage"):
             async with self._metadata.read() as transaction:
-                totals = await transaction.datasets.totals(caller.tenant)
-                notebooks = await transaction.notebooks.totals(caller.tenant)
-                jobs = await transaction.jobs.totals(caller.tenant)
+                assets = [
+                    _kind("dataset", await transaction.datasets.totals(caller.tenant)),
+                    _kind("notebook", await transaction.notebooks.totals(caller.tenant)),
+                    _kind("job", await transaction.jobs.totals(caller.tenant)),
+                    _kind("endpoint", await transaction.endpoints.totals(caller.tenant)),
+                ]
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
@@ -58,7 +61,7 @@ class TenantUsage:
             since=since.isoformat(),
             as_of=now.isoformat(),
             is_exact=True,
-            assets=[_kind("dataset", totals), _kind("notebook", notebooks), _kind("job", jobs)],
+            assets=assets,
             storage_bytes=stored,
             storage_note="All versions on this machine; the size of an asset is its newest one.",
             tools=[
@@ -68,6 +71,7 @@ class TenantUsage:
                     errors=each.failures,
                     rows=each.rows,
                     seconds=round(each.seconds, 3),
+                    tokens=each.tokens or None,
                 )
                 for each in tools
             ],

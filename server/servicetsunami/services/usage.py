@@ -25,6 +25,7 @@ class Tally:
 
     rows: int = 0
     size_bytes: int = 0
+    tokens: int = 0
 
 
 class UsageMeter:
@@ -52,6 +53,7 @@ class UsageMeter:
                 size_bytes=tally.size_bytes,
                 seconds=time.monotonic() - started,
                 created_at=datetime.now(UTC),
+                tokens=tally.tokens,
             )
             if len(self._pending) < _PENDING_EVENTS_MAX:
                 self._pending.append(event)

@@ -27,6 +27,7 @@ class ToolUsage(Answer):
     errors: int
     rows: int
     seconds: float
+    tokens: int | None = None
 
 
 class DayUsage(Answer):

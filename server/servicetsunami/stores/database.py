@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
+from servicetsunami.stores.endpoints import Endpoints
 from servicetsunami.stores.failures import translated, unreachable
 from servicetsunami.stores.indexes import Indexes
 from servicetsunami.stores.jobs import Jobs
@@ -38,6 +39,7 @@ class Transaction:
         self.datasets = Datasets(connection, self.tenants)
         self.notebooks = Notebooks(connection, self.tenants)
         self.indexes = Indexes(connection, self.tenants)
+        self.endpoints = Endpoints(connection, self.tenants)
         self.jobs = Jobs(connection, self.tenants)
         self.runs = Runs(connection, self.tenants)
         self.run_tasks = RunTasks(connection)

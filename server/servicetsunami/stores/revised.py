@@ -1,4 +1,4 @@
-"""What the stores of notebooks and of jobs have in common: revisions on their way to Databricks."""
+"""What the stores of notebooks, jobs and endpoints share: revisions on their way to Databricks."""
 
 from datetime import datetime
 from typing import ClassVar

@@ -1,97 +1,42 @@
 """The tables of the metadata database: one schema for SQLite and for PostgreSQL."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0007"
-"""The newest migration; a test compares it with the files in migrations/versions."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC, going in and coming out.
-
-    SQLite keeps no time zone, so it gets naive UTC and the zone is put back on the way out.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive datetime: it would mean another instant on another machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone.")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give every datetime its zone back, whatever the `dialect` made of it."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-JSON_VALUE = JSON().with_variant(JSONB(none_as_null=True), "postgresql")
-# Names sort by code point on both databases, so that a cursor means the same place on both.
-NAME = String().with_variant(String(collation="C"), "postgresql")
-# SQLite numbers rows by itself only in a column of exactly the type INTEGER.
-ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
-
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from servicetsunami.stores.column_types import (
+    JSON_VALUE,
+    METADATA,
+    NAME,
+    ROW_ID,
+    UtcDateTime,
+    metadata_column,
+    metadata_index,
 )
 
-
-def _metadata_column() -> Column[object]:
-    """Open attributes of an asset, searchable by containment on PostgreSQL."""
-    return Column("metadata_", JSON_VALUE, nullable=False)
-
-
-def _metadata_index(table: Table) -> Index:
-    return Index(
-        f"ix_{table.name}_metadata",
-        table.c.metadata_,
-        postgresql_using="gin",
-        postgresql_ops={"metadata_": "jsonb_path_ops"},
-    ).ddl_if(dialect="postgresql")
-
+HEAD_REVISION = "0008"
+"""The newest migration; a test compares it with the files in migrations/versions."""
 
 TENANTS = Table(
     "tenants",
     METADATA,
     Column("id", NAME, primary_key=True),
-    _metadata_column(),
+    metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
 )
-_metadata_index(TENANTS)
+metadata_index(TENANTS)
 
 DATASETS = Table(
     "datasets",
@@ -109,12 +54,12 @@ DATASETS = Table(
     Column("synced_version", BigInteger),
     Column("synced_at", UtcDateTime),
     Column("sync_error", String),
-    _metadata_column(),
+    metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
 )
-_metadata_index(DATASETS)
+metadata_index(DATASETS)
 # A deleted dataset leaves its name to a successor.
 Index(
     "uq_datasets_name",
@@ -162,6 +107,7 @@ USAGE_EVENTS = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("seconds", Double, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("tokens", BigInteger, nullable=False, server_default="0"),
     Index(None, "tenant", "created_at"),
 )
 
@@ -205,12 +151,12 @@ NOTEBOOKS = Table(
     Column("synced_revision", BigInteger),
     Column("synced_at", UtcDateTime),
     Column("sync_error", String),
-    _metadata_column(),
+    metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
 )
-_metadata_index(NOTEBOOKS)
+metadata_index(NOTEBOOKS)
 Index(
     "uq_notebooks_name",
     NOTEBOOKS.c.tenant,
@@ -296,13 +242,13 @@ JOBS = Table(
     Column("synced_revision", BigInteger),
     Column("synced_at", UtcDateTime),
     Column("sync_error", String),
-    _metadata_column(),
+    metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
     Index(None, "next_fire_at"),
 )
-_metadata_index(JOBS)
+metadata_index(JOBS)
 Index(
     "uq_jobs_name",
     JOBS.c.tenant,
@@ -323,12 +269,12 @@ INDEXES = Table(
     Column("follows", JSON_VALUE),
     Column("follows_version", Integer),
     Column("sync_state", String, nullable=False),
-    _metadata_column(),
+    metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
 )
-_metadata_index(INDEXES)
+metadata_index(INDEXES)
 Index(
     "uq_indexes_name",
     INDEXES.c.tenant,
@@ -336,6 +282,50 @@ Index(
     unique=True,
     sqlite_where=text("deleted_at IS NULL"),
     postgresql_where=text("deleted_at IS NULL"),
+)
+
+ENDPOINTS = Table(
+    "endpoints",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("place", String, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("serving", BigInteger),
+    Column("sync_state", String, nullable=False),
+    Column("synced_revision", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
+    metadata_column(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+)
+metadata_index(ENDPOINTS)
+Index(
+    "uq_endpoints_name",
+    ENDPOINTS.c.tenant,
+    ENDPOINTS.c.name,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+ENDPOINT_VERSIONS = Table(
+    "endpoint_versions",
+    METADATA,
+    Column("endpoint_id", String, ForeignKey("endpoints.id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text),
+    Column("flavour", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("file", String),
+    Column("sha256", String),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("signature", JSON_VALUE, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 RUN_TASKS = Table(

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Table, and_, select
 from servicetsunami.stores.schema import (
     DATASET_VERSIONS,
     DATASETS,
+    ENDPOINT_VERSIONS,
+    ENDPOINTS,
     LINEAGE,
     NOTEBOOK_REVISIONS,
     NOTEBOOKS,
@@ -18,6 +20,7 @@ from servicetsunami.stores.schema import (
 
 _PARTS = {
     DATASET_VERSIONS: (DATASET_VERSIONS.c.dataset_id, DATASETS),
+    ENDPOINT_VERSIONS: (ENDPOINT_VERSIONS.c.endpoint_id, ENDPOINTS),
     LINEAGE: (LINEAGE.c.dataset_id, DATASETS),
     NOTEBOOK_REVISIONS: (NOTEBOOK_REVISIONS.c.notebook_id, NOTEBOOKS),
     RUN_CELLS: (RUN_CELLS.c.run_id, RUNS),

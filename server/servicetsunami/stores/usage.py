@@ -22,6 +22,7 @@ class ToolTotals:
     rows: int
     size_bytes: int
     seconds: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Usage:
                 cast(func.sum(columns.rows), columns.rows.type).label("rows"),
                 cast(func.sum(columns.size_bytes), columns.rows.type).label("size_bytes"),
                 func.sum(columns.seconds).label("seconds"),
+                cast(func.sum(columns.tokens), columns.tokens.type).label("tokens"),
             )
             .where(owned_by(tenant, USAGE_EVENTS), columns.created_at >= since)
             .group_by(columns.tool)

@@ -21,6 +21,7 @@ from servicetsunami.errors import (
     TimedOut,
 )
 from servicetsunami.stores.metadata import Metadata
+from servicetsunami.sync.outcomes import LeaseLost, NotYet
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
@@ -45,8 +46,7 @@ _PASSING = (RemoteConflict, TimedOut, Conflict)
 """What may be over the next time."""
 
 
-class LeaseLost(Exception):
-    """Somebody else has the item now: whatever is still to do is theirs."""
+_EXPECTED = (ServerError, LeaseLost, NotYet)
 
 
 class Courier(Protocol):
@@ -233,8 +233,8 @@ class SyncWorker:
         try:
             if failure is None:
                 await self._done(leased, courier, batch)
-            elif isinstance(failure, LeaseLost):
-                batch.lost += 1
+            elif isinstance(failure, LeaseLost | NotYet):
+                await self._leave(leased, failure, batch)
             elif isinstance(failure, _AWAY) and self.done_count == done_before:
                 await self._put_back(leased, failure, batch)
             elif isinstance(failure, ServerError) and not isinstance(failure, _AWAY + _PASSING):
@@ -254,7 +254,7 @@ class SyncWorker:
             async with self._kept_alive(lease):
                 await courier.deliver(leased.item, lease)
             lease.check()
-        except (ServerError, LeaseLost) as error:
+        except _EXPECTED as error:
             return error
         except Exception as error:  # noqa: BLE001 - the outermost loop: the others go on
             _log.exception("delivering outbox item %d failed", leased.item.id)
@@ -266,10 +266,10 @@ class SyncWorker:
         """Renew the lease in the background; end the block when it is lost."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._renew, lease, tasks.cancel_scope)
-            failure: ServerError | LeaseLost | None = None
+            failure: Exception | None = None
             try:
                 yield
-            except (ServerError, LeaseLost) as error:
+            except _EXPECTED as error:
                 # Not as a group: whoever is outside asks what kind it is.
                 failure = error
             tasks.cancel_scope.cancel()
@@ -303,6 +303,13 @@ class SyncWorker:
                 await courier.delivered(transaction, leased.item, at)
         _count(batch, "done", is_mine=is_mine)
         self.done_count += is_mine
+
+    async def _leave(self, leased: LeasedItem, failure: LeaseLost | NotYet, batch: Batch) -> None:
+        """Let go of an item that somebody else has, or that Databricks is at."""
+        is_mine = isinstance(failure, NotYet) and await self._release(
+            leased, self.clock() + timedelta(seconds=failure.again_s), str(failure)
+        )
+        _count(batch, "retried", is_mine=is_mine)
 
     async def _put_back(self, leased: LeasedItem, failure: Exception, batch: Batch) -> None:
         """Keep its place without counting the attempt; the others come first when it goes on.

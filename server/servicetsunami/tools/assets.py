@@ -45,6 +45,8 @@ async def list_assets(
         return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
     if kind == "index":
         return await call.services.vectors.page(call.caller, search=search, cursor=cursor)
+    if kind == "endpoint":
+        return await call.services.models.page(call.caller, search=search, cursor=cursor)
     if kind == "job":
         return await call.services.jobs.page(call.caller, search=search, cursor=cursor)
     return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
@@ -66,6 +68,8 @@ async def describe_asset(
         return await call.services.notebooks.describe(call.caller, name)
     if kind == "index":
         return await call.services.vectors.describe(call.caller, name)
+    if kind == "endpoint":
+        return await call.services.models.describe(call.caller, name)
     if kind == "job":
         return await call.services.jobs.describe(call.caller, name)
     return await call.services.datasets.describe(call.caller, name)
@@ -102,6 +106,8 @@ async def delete_asset(
         return await call.services.notebooks.delete(call.caller, name, confirm=confirmed)
     if kind == "index":
         return await call.services.vectors.delete(call.caller, name, confirm=confirmed)
+    if kind == "endpoint":
+        return await call.services.models.delete(call.caller, name, confirm=confirmed)
     if kind == "job":
         return await call.services.jobs.delete(call.caller, name, confirm=confirmed)
     return await call.services.datasets.delete(call.caller, name, confirm=confirmed)

@@ -10,7 +10,9 @@ from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.job_sync import JobSync
+from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
@@ -42,9 +44,11 @@ class Services:
     notebooks: Notebooks
     notebook_sync: NotebookSync
     job_sync: JobSync
+    endpoint_sync: EndpointSync
     sync: Sync
     tenant_usage: TenantUsage
     vectors: Vectors
+    models: Models
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"

@@ -1,5 +1,6 @@
 """Model serving: endpoints that take a few looks to be ready, and answer what a test says."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,11 +41,31 @@ class Serving:
     all: dict[str, Endpoint] = field(default_factory=dict)
     models: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
     will_fail: set[str] = field(default_factory=set)
+    """Names of endpoints, or `catalog.schema.model-version`, that never become ready."""
+    unregistered: set[str] = field(default_factory=set)
+    """Models that Unity Catalog does not have."""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    """What endpoints were asked, in its order."""
+    looks: int = 1
+    """How often an endpoint is looked at before it is ready."""
 
     def get(self, name: str) -> Endpoint:
         if name not in self.all:
             raise missing(f"The endpoint '{name}'")
         return self.all[name]
+
+
+def _tell(config: dict[str, Any], deployment: str, message: str) -> None:
+    for entity in config["served_entities"]:
+        entity["state"] = {"deployment": deployment, "deployment_state_message": message}
+
+
+def _begin(serving: Serving, endpoint: Endpoint, config: dict[str, Any]) -> None:
+    """Begin to make a configuration ready; the one before serves meanwhile."""
+    models = {f"{e['entity_name']}-{e.get('entity_version')}" for e in config["served_entities"]}
+    endpoint.failed = bool(serving.will_fail & {endpoint.name, *models})
+    endpoint.pending, endpoint.looks_left = config, serving.looks
+    _tell(config, "DEPLOYMENT_CREATING", "Container creation in progress.")
 
 
 def _step(endpoint: Endpoint) -> None:
@@ -56,6 +77,7 @@ def _step(endpoint: Endpoint) -> None:
         endpoint.pending = None
     else:
         endpoint.config, endpoint.pending = endpoint.pending, None
+        _tell(endpoint.config, "DEPLOYMENT_READY", "")
 
 
 def _info(endpoint: Endpoint) -> dict[str, Any]:
@@ -80,7 +102,10 @@ def _info(endpoint: Endpoint) -> dict[str, Any]:
     return info
 
 
-def _config(body: dict[str, Any]) -> dict[str, Any]:
+def _config(serving: Serving, body: dict[str, Any]) -> dict[str, Any]:
+    for each in body.get("served_entities") or []:
+        if each["entity_name"] in serving.unregistered:
+            raise missing(f"RegisteredModel '{each['entity_name']}'")
     entities = [
         {"name": e.get("name") or f"{e['entity_name']}-{e.get('entity_version')}", **e}
         for e in body.get("served_entities") or []
@@ -98,10 +123,12 @@ def _manage(serving: Serving, wrap: Any) -> list[Route]:
             return JSONResponse({"endpoints": [_info(each) for each in serving.all.values()]})
         body = await request.json()
         name = body["name"]
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Endpoint name '{name}' is not valid.")
         if name in serving.all:
             raise exists(f"Endpoint with name '{name}'")
-        made = Endpoint(name, {}, body.get("tags") or [], pending=_config(body["config"]))
-        made.failed = name in serving.will_fail
+        made = Endpoint(name, {}, body.get("tags") or [])
+        _begin(serving, made, _config(serving, body["config"]))
         serving.all[name] = made
         return JSONResponse(_info(made))
 
@@ -117,7 +144,7 @@ def _manage(serving: Serving, wrap: Any) -> list[Route]:
         endpoint = serving.get(request.path_params["name"])
         if endpoint.pending is not None:
             raise ApiError(409, "RESOURCE_CONFLICT", "The endpoint is being updated.")
-        endpoint.pending, endpoint.looks_left = _config(await request.json()), 1
+        _begin(serving, endpoint, _config(serving, await request.json()))
         return JSONResponse(_info(endpoint))
 
     async def tags(request: Request) -> Response:
@@ -148,11 +175,13 @@ def routes(state: State, wrap: Any) -> list[Route]:
         model = serving.models.get(endpoint.name, _echo)
         [first, *_] = endpoint.config["served_entities"]
         headers = {"served-model-name": first["name"]}
-        return JSONResponse(model(await request.json()), headers=headers)
+        body = await request.json()
+        serving.requests.append(body)
+        return JSONResponse(model(body), headers=headers)
 
     async def logs(request: Request) -> Response:
-        serving.get(request.path_params["name"])
-        return JSONResponse({"logs": "it was built"})
+        failed = serving.get(request.path_params["name"]).failed
+        return JSONResponse({"logs": "No module named 'lost'" if failed else "it was built"})
 
     entity = f"{PATH}/{{name}}/served-models/{{entity}}"
     return [
