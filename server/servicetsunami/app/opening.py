@@ -194,7 +194,7 @@ def _services(
     metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
     wake = worker.wake if worker is not None else _nothing_to_wake
     catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
-    allowed = _allowed(settings, roots)
+    allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
     queries = _queries(settings, parts, catalog)
     pulling = _pulling(settings, parts)
     remote_catalog = RemoteCatalog(connection=parts.connection)
@@ -209,16 +209,6 @@ def _services(
         wake=wake,
     )
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
-    sync = Sync(
-        metadata=metadata,
-        connection=parts.connection,
-        datasets=datasets,
-        pulling=pulling,
-        remote_catalog=remote_catalog,
-        usage=usage,
-        prepare=partial(prepare, parts.connection, places),
-        wake=wake,
-    )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
     runs = cache(partial(_runs, settings, parts, notebooks, data, wake))
     return Services(
@@ -231,7 +221,16 @@ def _services(
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
-        sync=sync,
+        sync=Sync(
+            metadata=metadata,
+            connection=parts.connection,
+            datasets=datasets,
+            pulling=pulling,
+            remote_catalog=remote_catalog,
+            usage=usage,
+            prepare=partial(prepare, parts.connection, places),
+            wake=wake,
+        ),
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=_vectors(settings, parts, data, datasets, allowed),
         models=_models(settings, parts, catalog, datasets, allowed, wake),
@@ -279,10 +278,6 @@ def _models(  # noqa: PLR0917 - what the service stands on
         data_dir=settings.data_dir,
         on_change=wake,
     )
-
-
-def _allowed(settings: Settings, roots: Sequence[Path]) -> AllowedRoots:
-    return AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
 
 
 def _datasets(

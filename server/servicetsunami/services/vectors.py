@@ -56,7 +56,7 @@ class IndexedDocuments(Answer):
     remaining: int | None = None
     passages: int
     pending: int | None = None
-    version: int | None
+    version: int | None = None
     model: str
     dimension: int
     follows: AnyObject | None = None

@@ -14,7 +14,8 @@ def published_input(schema: dict[str, Any]) -> dict[str, Any]:
 
 def published_output(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave out also what only a reader of our code needs; what is valid stays valid."""
-    return _shortened(schema, drop=frozenset({"title", "description", "additionalProperties"}))
+    drop = frozenset({"title", "description", "additionalProperties", "default"})
+    return _shortened(schema, drop=drop)
 
 
 def _shortened(schema: dict[str, Any], *, drop: frozenset[str]) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def _shortened(schema: dict[str, Any], *, drop: frozenset[str]) -> dict[str, Any
     for key, value in schema.items():
         if key in _NAMED:
             short[key] = {name: _shortened(part, drop=drop) for name, part in value.items()}
-        elif key not in drop or value is True:
+        elif key not in drop:
             short[key] = _part(value, drop=drop)
     return short
 
