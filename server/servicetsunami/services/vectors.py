@@ -20,7 +20,7 @@ from servicetsunami.domain.index import ID, TEXT, VECTOR, Hit, Index
 from servicetsunami.engines.vectors.embedding import DIMENSION, LICENCE, MODEL, Embedder
 from servicetsunami.engines.vectors.files import read_ids, write_documents
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput
+from servicetsunami.errors import Conflict, InvalidInput, LimitExceeded
 from servicetsunami.services.answers import (
     Answer,
     AnyObject,
@@ -241,7 +241,13 @@ class Vectors:
             return None
         where, parameters = condition(filters)
         sql = f"SELECT {ID} FROM {_read(dataset)} WHERE {where}"  # noqa: S608 - the gate reads it
-        answer = await self._queries.ask(caller, _question(sql, parameters, rows_max=0), silent)
+        question = _question(sql, parameters, only=dataset.name)
+        answer = await self._queries.ask(caller, question, silent)
+        if answer.row_count_is_minimum:
+            raise LimitExceeded(
+                f"The filter leaves more than {answer.row_count} documents.",
+                "Narrow it, or search without a filter.",
+            )
         path = stored_file(self._results, caller, answer)
         return [] if path is None else await to_thread.run_sync(read_ids, path)
 
@@ -333,14 +339,15 @@ def _read(dataset: Dataset) -> str:
     return f"`{dataset.name.schema}`.`{dataset.name.table}` VERSION AS OF {dataset.version}"
 
 
-def _question(sql: str, parameters: Mapping[str, JsonValue], *, rows_max: int) -> Question:
+def _question(sql: str, parameters: Mapping[str, JsonValue], *, only: DatasetName) -> Question:
     return Question(
         sql=sql,
         parameters=parameters,
-        rows_max=rows_max,
+        rows_max=0,
         timeout_s=None,
         form="concise",
         run_on="local",
+        only=only,
     )
 
 

@@ -32,7 +32,7 @@ def unknown_column(name: str, known: Iterable[str]) -> InvalidInput:
     ordered = [*near, *(found for found in names if found not in near)]
     shown = ", ".join(ordered[:40]) + (", …" if len(ordered) > 40 else "")
     hint = f"The columns here are: {shown}." if ordered else "There are no columns here."
-    return InvalidInput(f"[UNRESOLVED_COLUMN] There is no column {name!r}.", hint)
+    return InvalidInput(f"[UNRESOLVED_COLUMN] There is no column {name[:200]!r}.", hint)
 
 
 def ambiguous_column(name: str) -> InvalidInput:
