@@ -29,6 +29,7 @@ NAMES = (
     "notebooks",
     "jobs",
     "vectors",
+    "quality",
 )
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _PAGE = """\

@@ -25,8 +25,9 @@ _FILE: Final = "neighbours.usearch"
 _KIND: Final = "bf16"
 """Half the bytes of the matrix; the candidates are compared in full precision afterwards."""
 _LINKS: Final = 16
-_WIDTH: Final = 128
-"""How many vectors are looked at for each that is added, or asked for."""
+_WIDTH_GROWING: Final = 128
+_WIDTH_ASKING: Final = 256
+"""How many vectors are kept in view on the way to the nearest."""
 _ROWS_AT_ONCE: Final = 10_000
 _CANDIDATES_MIN: Final = 64
 _SPARE: Final = 2
@@ -105,8 +106,11 @@ def opened(folder: Path, keys: "np.ndarray") -> Graph | None:
         index = Index.restore(path, view=True)
     except (OSError, RuntimeError, ValueError):
         return None
-    graph = None if index is None else Graph(index, keys)
-    return graph if graph is not None and graph.is_useful else None
+    if index is None:
+        return None
+    index.expansion_search = _WIDTH_ASKING
+    graph = Graph(index, keys)
+    return graph if graph.is_useful else None
 
 
 def grow(folder: Path, matrix: Path, keys: Path) -> None:
@@ -116,13 +120,19 @@ def grow(folder: Path, matrix: Path, keys: Path) -> None:
     has ended, also when it was killed: without a graph all vectors are compared.
     """
     subprocess.run(  # noqa: S603 - our own interpreter and our own program
-        [sys.executable, "-I", "-c", _BOOT, str(os.getpid()), str(matrix), str(keys), *sys.path],
+        growing(matrix, keys),
         stdin=subprocess.DEVNULL,
         # Standard output belongs to the protocol.
         stdout=sys.__stderr__,
         cwd=folder,
         check=False,
     )
+
+
+def growing(matrix: Path, keys: Path) -> list[str]:
+    """The command that grows a graph into the folder where it is run, while this process lives."""
+    parent = str(os.getpid())
+    return [sys.executable, "-I", "-c", _BOOT, parent, str(matrix), str(keys), *sys.path]
 
 
 def grow_in_child(parent: str, matrix: str, keys: str) -> None:
@@ -150,8 +160,7 @@ def grown_from(matrix: "np.ndarray", keys: "np.ndarray") -> Any:  # noqa: ANN401
         metric="ip",
         dtype=_KIND,
         connectivity=_LINKS,
-        expansion_add=_WIDTH,
-        expansion_search=_WIDTH,
+        expansion_add=_WIDTH_GROWING,
     )
     _, firsts = np.unique(keys, return_index=True)
     firsts = np.sort(firsts)
