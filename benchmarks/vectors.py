@@ -20,6 +20,7 @@ from servicetsunami.engines.vectors.shelves import GRAPH_FROM, Shelves
 
 _DOCUMENTS: Final = 100_000
 _MANY: Final = 300_000
+_MORE: Final = 1_000
 _ROUNDS: Final = 31
 _RATIO_MAX: Final = 1.5
 _QUERY: Final = "how do I reset a forgotten password"
@@ -79,18 +80,28 @@ def _with_graph(bench: Bench) -> list[Figure]:
         embedder = Embedder()
         bare_ms = _median_ms(bench.rounds(_ROUNDS), lambda: search(embedder.embed([_QUERY])[0]))
         figures = _searched(bench, server, size, bare_ms)
-    shelf = Shelves().open(Path(), 1, file.parent, DIMENSION)
+        more_s = _added(bench, server, uniform(_MORE, DIMENSION), "more")
+    shelf = Shelves().open(Path(), 2, file.parent, DIMENSION)
     figures += neighbours.recalls(shelf, np.asarray(shelf.matrix), size)
-    grown = Figure(name=f"growing a graph in the background, {size}", unit="s", ours=grown_s)
-    return [*figures, _first(first_s, count), grown]
+    return [
+        *figures,
+        _first(first_s, count),
+        Figure(name=f"growing a graph in the background, {size}", unit="s", ours=grown_s),
+        Figure(name=f"the first search after {_MORE:,} more documents", unit="s", ours=more_s),
+    ]
 
 
 def _indexed(bench: Bench, server: StdioServer, matrix: np.ndarray) -> float:
     """Make an index of documents with these vectors; how long its first search takes."""
-    path = bench.work_dir / "documents.parquet"
-    _write(path, matrix)
     first = [{"id": "first", "text": "The first document.", "group_number": 0}]
     server.call("index_documents", index="many", source=first)
+    return _added(bench, server, matrix)
+
+
+def _added(bench: Bench, server: StdioServer, matrix: np.ndarray, prefix: str = "d") -> float:
+    """Add documents with these vectors; how long the first search after that takes."""
+    path = bench.work_dir / "documents.parquet"
+    _write(path, matrix, prefix)
     server.call("ingest_dataset", source=str(path), name="many", mode="append")
     path.unlink()
     started = time.perf_counter()
@@ -134,7 +145,7 @@ def _first(seconds: float, count: int) -> Figure:
     )
 
 
-def _write(path: Path, matrix: np.ndarray) -> None:
+def _write(path: Path, matrix: np.ndarray, prefix: str) -> None:
     """Documents with these vectors; their words say nothing of them."""
     count = len(matrix)
     words = [f"word{n}" for n in range(1000)]
@@ -143,7 +154,7 @@ def _write(path: Path, matrix: np.ndarray) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(matrix.ravel(), DIMENSION)
     table = pa.table(
         {
-            "id": [f"d{n}" for n in range(count)],
+            "id": [f"{prefix}{n}" for n in range(count)],
             "text": texts,
             "group_number": [n % 100 for n in range(count)],
             "vector": vectors.cast(pa.list_(pa.float32())),

@@ -1,5 +1,6 @@
 """Large indexes are searched by a graph, which finds what comparing all vectors finds."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,16 @@ def write(path: Path, vectors: dict[str, np.ndarray]) -> None:
 def grown(shelves: Shelves, table: Path, folder: Path, version: int = 0) -> Shelf:
     """The version, with a graph."""
     shelf = shelves.open(table, version, folder, DIMENSION)
-    shelves.wait_for_graph(folder)
+    wait_for_graphs()
     assert shelf.graph is not None
     assert not shelf.graph.is_stale
     return shelf
+
+
+def wait_for_graphs() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("growing"):
+            thread.join()
 
 
 def recall(shelf: Shelf, matrix: np.ndarray, allowed: np.ndarray | None = None) -> float:
@@ -87,7 +94,7 @@ def test_a_filter_far_from_the_query_still_finds_the_best_that_it_leaves(
 def test_small_indexes_have_no_graph(table: Path, folder: Path) -> None:
     shelves = Shelves(graph_from=ROWS + 1)
     shelf = shelves.open(table, 0, folder, DIMENSION)
-    shelves.wait_for_graph(folder)
+    wait_for_graphs()
     assert shelf.graph is None
     assert [each.name for each in folder.iterdir()] == ["0"]
 
@@ -123,7 +130,7 @@ def test_a_graph_of_other_vectors_is_not_used(table: Path, folder: Path) -> None
     write(table, {f"o{n}": each for n, each in enumerate(others)})
     shelf = shelves.open(table, 2, folder, DIMENSION)
     assert shelf.ids[0] == "o0"
-    shelves.wait_for_graph(folder)
+    wait_for_graphs()
     assert shelf.graph is not None
 
 
@@ -144,7 +151,7 @@ def test_without_a_graph_all_vectors_are_compared(
     (folder / "neighbours.usearch").mkdir()
     shelves = Shelves(graph_from=ROWS)
     shelf = shelves.open(table, 0, folder, DIMENSION)
-    shelves.wait_for_graph(folder)
+    wait_for_graphs()
     assert shelf.graph is None
     assert recall(shelf, matrix) == 1.0
     assert {each.name for each in folder.iterdir()} == {"0", "neighbours.usearch"}

@@ -35,6 +35,7 @@ _SPARE: Final = 2
 _DEAD_SHARE_MAX: Final = 0.5
 _STALE_SHARE_MAX: Final = 0.1
 _NICE: Final = 10
+_STDERR: Final = 2
 _BOOT: Final = (
     "import sys; sys.path[:] = sys.argv[4:]; "
     "from servicetsunami.engines.vectors.graph import grow_in_child; grow_in_child(*sys.argv[1:4])"
@@ -123,7 +124,7 @@ def grow(folder: Path, matrix: Path, keys: Path) -> None:
         growing(matrix, keys),
         stdin=subprocess.DEVNULL,
         # Standard output belongs to the protocol.
-        stdout=sys.__stderr__,
+        stdout=_STDERR,
         cwd=folder,
         check=False,
     )

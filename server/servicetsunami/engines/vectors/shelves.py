@@ -152,7 +152,7 @@ class Shelves:
         self._graph_from = graph_from
         self._guard = threading.Lock()
         self._open: OrderedDict[Path, Shelf] = OrderedDict()
-        self._growing: dict[Path, threading.Thread] = {}
+        self._growing: set[Path] = set()
 
     def open(self, table: Path, version: int, folder: Path, dimension: int) -> Shelf:
         """The version of a table, made searchable in `folder` where that was not done yet."""
@@ -170,13 +170,6 @@ class Shelves:
                 self._open.popitem(last=False)
         return known
 
-    def wait_for_graph(self, folder: Path) -> None:
-        """Wait until a graph that is being grown in the folder can be used."""
-        with self._guard:
-            growing = self._growing.get(folder)
-        if growing is not None:
-            growing.join()
-
     def _opened(self, place: Path) -> Shelf:
         files = shelf_files.opened(place)
         ids = [str(each) for each in files.documents.column(ID).to_pylist()]
@@ -189,17 +182,22 @@ class Shelves:
         )
         if files.keys is not None:
             shelf.graph = graph.opened(place.parent, files.keys)
-            is_due = shelf.graph is None or shelf.graph.is_stale
-            if is_due and place.parent not in self._growing:
-                arguments = (place, shelf, files.keys)
-                growing = threading.Thread(target=self._grow, args=arguments, daemon=True)
-                self._growing[place.parent] = growing
-                growing.start()
+            if shelf.graph is None or shelf.graph.is_stale:
+                self._start_growing(place, shelf, files.keys)
         return shelf
 
-    def _grow(self, place: Path, shelf: Shelf, keys: "np.ndarray") -> None:
+    def _start_growing(self, place: Path, shelf: Shelf, keys: "np.ndarray") -> None:
         folder = place.parent
-        graph.grow(folder, place / shelf_files.MATRIX, place / shelf_files.KEYS)
-        shelf.graph = graph.opened(folder, keys)
-        with self._guard:
-            del self._growing[folder]
+        if folder in self._growing:
+            return
+        self._growing.add(folder)
+
+        def grow() -> None:
+            try:
+                graph.grow(folder, place / shelf_files.MATRIX, place / shelf_files.KEYS)
+                shelf.graph = graph.opened(folder, keys)
+            finally:
+                self._growing.discard(folder)
+
+        # It waits for a process that ends with it: nothing is lost when the server does not wait.
+        threading.Thread(target=grow, name=f"growing {folder}", daemon=True).start()
