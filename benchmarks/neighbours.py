@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from servicetsunami.engines.vectors.shelves import Shelf
 BEST: Final = 10
 QUERIES: Final = 100
 RECALL_MIN: Final = 0.95
+_MATRIX, _KEYS = "vectors.npy", "keys.npy"
 _GROWING_RATIO_MAX: Final = 1.5
 _BARE: Final = """
 import sys
@@ -31,33 +31,36 @@ index.save(sys.argv[2])
 """
 
 
-def compare(work_dir: Path, matrix: np.ndarray, size: str) -> list[Figure]:
+def compare(folder: Path, matrix: np.ndarray, size: str) -> list[Figure]:
     """Grow a graph of the matrix, and one by usearch alone, each in a process of its own."""
-    work_dir.mkdir()
-    files = work_dir / "vectors.npy", work_dir / "keys.npy"
-    np.save(files[0], matrix)
-    np.save(files[1], graph.keys_of([f"d{n}" for n in range(len(matrix))], matrix))
-    bare = work_dir / "bare.usearch"
-    ours_s, ours_mb = _run(graph.growing(*files), work_dir)
-    bare_s, bare_mb = _run(
-        ["nice", "-n", "10", sys.executable, "-c", _BARE, str(files[0]), str(bare)], work_dir
-    )
+    ours_s, ours_mb = grow(folder, matrix)
+    command = [sys.executable, "-c", _BARE, str(folder / _MATRIX), str(folder / "bare.usearch")]
+    bare_s, bare_mb = _run(command, folder)
     return [
         Figure(
-            name=f"growing a graph, {size}",
+            name=f"growing a graph, processor, {size}",
             unit="s",
             ours=ours_s,
             baseline=bare_s,
             ratio_max=_GROWING_RATIO_MAX,
         ),
         Figure(
-            name=f"peak memory of growing a graph, {size}",
+            name=f"growing a graph, peak memory, {size}",
             unit="MB",
             ours=ours_mb,
             baseline=bare_mb,
             ratio_max=_GROWING_RATIO_MAX,
         ),
     ]
+
+
+def grow(folder: Path, matrix: np.ndarray) -> tuple[float, float]:
+    """Grow a graph in the folder; the seconds of processor and the MB of memory that it took."""
+    folder.mkdir()
+    files = folder / _MATRIX, folder / _KEYS
+    np.save(files[0], matrix)
+    np.save(files[1], graph.keys_of([f"d{n}" for n in range(len(matrix))], matrix))
+    return _run(graph.growing(*files), folder)
 
 
 def bare_search(file: Path) -> Callable[[np.ndarray], object]:
@@ -67,9 +70,9 @@ def bare_search(file: Path) -> Callable[[np.ndarray], object]:
     return lambda vector: index.search(vector, BEST)
 
 
-def shelf_of(work_dir: Path, matrix: np.ndarray) -> Shelf:
+def shelf_of(folder: Path, matrix: np.ndarray) -> Shelf:
     """The matrix with the graph that was grown of it, as a search sees them."""
-    grown = graph.opened(work_dir, np.load(work_dir / "keys.npy"))
+    grown = graph.opened(folder, np.load(folder / _KEYS))
     assert grown is not None
     ids = [f"d{n}" for n in range(len(matrix))]
     return Shelf(ids=ids, matrix=matrix, words=None, documents=None, graph=grown)
@@ -101,9 +104,8 @@ def _recall(shelf: Shelf, matrix: np.ndarray, allowed: np.ndarray | None) -> flo
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """How long a process takes, in seconds, and the most memory it needs, in MB."""
-    started = time.perf_counter()
+    """The seconds of processor that a process takes, and the most memory that it needs, in MB."""
     process = subprocess.Popen(command, cwd=folder)
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0, command
-    return time.perf_counter() - started, used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024

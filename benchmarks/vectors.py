@@ -54,14 +54,15 @@ def _exact(bench: Bench) -> list[Figure]:
 def _graphs(bench: Bench) -> list[Figure]:
     """Graphs of fewer vectors than get one by themselves, in clusters and anywhere."""
     count = bench.rows(_DOCUMENTS)
-    figures = []
-    for kind, made in {"in clusters": clustered, "anywhere": uniform}.items():
-        matrix, folder = made(count, DIMENSION), bench.work_dir / kind
-        size = f"{count:,} x {DIMENSION} {kind}"
-        figures += neighbours.compare(folder, matrix, size)
-        shelf = neighbours.shelf_of(folder, matrix)
-        figures += neighbours.recalls(shelf, matrix, size, is_wanted=made is clustered)
-    return figures
+    matrix, folder = clustered(count, DIMENSION), bench.work_dir / "clustered"
+    size = f"{count:,} x {DIMENSION} in clusters"
+    figures = neighbours.compare(folder, matrix, size)
+    figures += neighbours.recalls(neighbours.shelf_of(folder, matrix), matrix, size)
+    matrix, folder = uniform(count, DIMENSION), bench.work_dir / "uniform"
+    neighbours.grow(folder, matrix)
+    shelf = neighbours.shelf_of(folder, matrix)
+    size = f"{count:,} x {DIMENSION} anywhere"
+    return figures + neighbours.recalls(shelf, matrix, size, is_wanted=False)
 
 
 def _with_graph(bench: Bench) -> list[Figure]:
