@@ -157,11 +157,26 @@ def test_without_a_graph_all_vectors_are_compared(
     assert {each.name for each in folder.iterdir()} == {"0", "neighbours.usearch"}
 
 
-def test_rows_without_a_vector_are_not_in_the_graph(
+def test_rows_without_a_usable_vector_are_not_found_by_meaning(
     table: Path, folder: Path, matrix: np.ndarray
 ) -> None:
-    write(table, {f"z{n}": np.zeros(DIMENSION, dtype=np.float32) for n in range(5)})
+    numbers: list[list[float | None] | None] = [
+        None,
+        [],
+        [1.0],
+        [0.0] * DIMENSION,
+        [None] * DIMENSION,
+        [float("nan")] * DIMENSION,
+        [3e38] * DIMENSION,
+    ]
+    column = pa.array(numbers, type=pa.list_(pa.float32()))
+    ids = [f"aa{n}" for n in range(len(numbers))]
+    write_deltalake(table, pa.table({"id": ids, "text": ids, "vector": column}), mode="append")
     shelf = grown(Shelves(graph_from=ROWS), table, folder, version=1)
-    found = shelf.by_meaning(near(matrix, 1)[0], 100, None)
-    assert len(found) == 100
-    assert not any(shelf.ids[row].startswith("z") for row, _ in found)
+    assert list(shelf.ids[: len(ids)]) == ids
+    for allowed in (None, np.arange(300)):
+        found = shelf.by_meaning(near(matrix, 1)[0], 100, allowed)
+        assert len(found) == 100
+        assert all(np.isfinite(score) for _, score in found)
+        assert not any(shelf.ids[row].startswith("aa") for row, _ in found)
+    assert [row for row, _ in shelf.by_words("aa4", 3, None)] == [4]

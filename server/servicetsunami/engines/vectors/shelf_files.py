@@ -43,14 +43,15 @@ def build(table: Path, version: int, place: Path, *, dimension: int, graph_from:
     temporary = Path(mkdtemp(dir=place.parent, prefix=MAKING))
     try:
         rows = DeltaTable(table, version=version).to_pyarrow_table()
-        rows = rows.sort_by(ID).combine_chunks()
-        matrix = _matrix(rows.column(VECTOR), dimension)
+        order = _order(rows.column(ID))
+        documents = rows.drop_columns([VECTOR]).take(order).combine_chunks()
+        matrix = _matrix(rows.column(VECTOR), np.argsort(order), dimension)
         np.save(temporary / MATRIX, matrix)
-        ids = [str(each) for each in rows.column(ID).to_pylist()]
+        ids = [str(each) for each in documents.column(ID).to_pylist()]
         if len(ids) >= graph_from:
             np.save(temporary / KEYS, keys_of(ids, matrix))
-        _write_documents(temporary / _DOCUMENTS, rows.drop_columns([VECTOR]))
-        _write_words(temporary / _TEXTS, rows.column(TEXT))
+        _write_documents(temporary / _DOCUMENTS, documents)
+        _write_words(temporary / _TEXTS, documents.column(TEXT))
         _put_into_place(temporary, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -75,8 +76,16 @@ def opened(place: Path) -> ShelfFiles:
     )
 
 
-def _matrix(vectors: "pa.ChunkedArray", dimension: int) -> "np.ndarray":
-    """The vectors row by row, of length 1; zeros for those that are none."""
+def _order(ids: "pa.ChunkedArray") -> "np.ndarray":
+    """The rows in the order of their ids. The vectors are not sorted along: they are large."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+
+    numbered = pa.table({ID: ids, "row": pa.array(range(len(ids)))})
+    return numbered.sort_by(ID).column("row").to_numpy()
+
+
+def _matrix(vectors: "pa.ChunkedArray", places: "np.ndarray", dimension: int) -> "np.ndarray":
+    """The vectors, of length 1, each in its place; zeros for those that are none."""
     import numpy as np  # noqa: PLC0415 - heavy
     import pyarrow as pa  # noqa: PLC0415
 
@@ -84,12 +93,14 @@ def _matrix(vectors: "pa.ChunkedArray", dimension: int) -> "np.ndarray":
     at = 0
     for chunk in vectors.chunks:
         fits = chunk.value_lengths().fill_null(-1).to_numpy() == dimension
-        numbers = chunk.filter(pa.array(fits)).flatten().cast(pa.float32()).fill_null(0.0)
-        rows = at + np.flatnonzero(fits)
-        matrix[rows] = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+        fitting = chunk if fits.all() else chunk.filter(pa.array(fits))
+        numbers = fitting.flatten().cast(pa.float32()).fill_null(0.0)
+        rows = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        usable = np.isfinite(lengths) & (lengths > 0)
+        place = places[at + np.flatnonzero(fits)[usable]]
+        matrix[place] = rows[usable] / lengths[usable, None]
         at += len(chunk)
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    matrix /= np.where(lengths == 0, 1, lengths)
     return matrix
 
 
