@@ -144,6 +144,11 @@ def test_a_graph_that_cannot_be_read_is_grown_anew(
     assert recall(shelf, matrix) >= RECALL_MIN
 
 
+def test_rows_without_vectors_do_not_have_graphs_grown_again(table: Path, folder: Path) -> None:
+    write(table, {f"z{n}": np.zeros(DIMENSION, dtype=np.float32) for n in range(ROWS)})
+    grown(Shelves(graph_from=ROWS), table, folder, version=1)
+
+
 def test_without_a_graph_all_vectors_are_compared(
     table: Path, folder: Path, matrix: np.ndarray
 ) -> None:

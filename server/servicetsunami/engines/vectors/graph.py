@@ -43,14 +43,18 @@ _BOOT: Final = (
 
 
 def keys_of(ids: Sequence[str], matrix: "np.ndarray") -> "np.ndarray":
-    """The names of vectors in a graph: the same for the same id and vector, in any version."""
+    """The names of vectors in a graph: the same for the same id and vector, in any version.
+
+    0 stands for a row without a vector, which no graph has.
+    """
     import numpy as np  # noqa: PLC0415 - heavy
 
     hashes = (
         hashlib.blake2b(name.encode() + row.tobytes(), digest_size=8).digest()
         for name, row in zip(ids, matrix, strict=True)
     )
-    return np.frombuffer(b"".join(hashes), dtype=np.uint64)
+    keys = np.frombuffer(b"".join(hashes), dtype=np.uint64)
+    return np.where(matrix.any(axis=1), keys, 0)
 
 
 class Graph:
@@ -62,9 +66,9 @@ class Graph:
         self._index = index
         self._order = np.argsort(keys)
         self._keys = keys[self._order]
-        known = index.keys[:]
-        self._missing = np.flatnonzero(~np.isin(keys, known))
-        self._alive = (len(keys) - len(self._missing)) / max(len(known), 1)
+        is_known = np.isin(keys, index.keys[:])
+        self._missing = np.flatnonzero(~is_known & (keys != 0))
+        self._alive = int(np.count_nonzero(is_known)) / max(len(index), 1)
 
     @property
     def is_useful(self) -> bool:
@@ -152,7 +156,7 @@ def grow_in_child(parent: str, matrix: str, keys: str) -> None:
 
 
 def grown_from(matrix: "np.ndarray", keys: "np.ndarray") -> Any:  # noqa: ANN401 - without types
-    """A graph of the vectors, each under its key; zeros stand for none and are left out."""
+    """A graph of the vectors, each under its key."""
     import numpy as np  # noqa: PLC0415 - heavy
     from usearch.index import Index  # noqa: PLC0415 - only for large indexes
 
@@ -163,11 +167,9 @@ def grown_from(matrix: "np.ndarray", keys: "np.ndarray") -> Any:  # noqa: ANN401
         connectivity=_LINKS,
         expansion_add=_WIDTH_GROWING,
     )
-    _, firsts = np.unique(keys, return_index=True)
-    firsts = np.sort(firsts)
-    for at in range(0, len(firsts), _ROWS_AT_ONCE):
-        rows = firsts[at : at + _ROWS_AT_ONCE]
-        vectors = matrix[rows]
-        is_one = vectors.any(axis=1)
-        index.add(keys[rows][is_one], vectors[is_one])
+    names, firsts = np.unique(keys, return_index=True)
+    rows = np.sort(firsts[names != 0])
+    for at in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[at : at + _ROWS_AT_ONCE]
+        index.add(keys[some], matrix[some])
     return index
