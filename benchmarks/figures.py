@@ -12,8 +12,8 @@ HEADER = ("figure", "ours", "baseline", "ratio", "target", "")
 class Figure:
     """A figure of ours, the baseline it is compared with, and what we want of both.
 
-    `ours_max` bounds the figure itself, `ratio_max` and `ratio_min` its ratio to the baseline.
-    A figure without a bound is there to be read.
+    `ours_max` and `ours_min` bound the figure itself, `ratio_max` and `ratio_min` its ratio to the
+    baseline. A figure without a bound is there to be read.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Figure:
     ours: float
     baseline: float | None = None
     ours_max: float | None = None
+    ours_min: float | None = None
     ratio_max: float | None = None
     ratio_min: float | None = None
 
@@ -35,6 +36,7 @@ class Figure:
         ratio = self.ratio or 0.0
         return (
             (self.ours_max is None or self.ours <= self.ours_max)
+            and (self.ours_min is None or self.ours >= self.ours_min)
             and (self.ratio_max is None or ratio <= self.ratio_max)
             and (self.ratio_min is None or ratio >= self.ratio_min)
         )
@@ -44,6 +46,7 @@ class Figure:
         """The bounds in words."""
         bounds = (
             ("<= {} " + self.unit, self.ours_max),
+            (">= {} " + self.unit, self.ours_min),
             ("<= {}x", self.ratio_max),
             (">= {}x", self.ratio_min),
         )

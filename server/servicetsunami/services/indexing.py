@@ -17,7 +17,7 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
 from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, TEXT, VECTOR, Followed, Index
 from servicetsunami.engines.vectors.files import read_columns, write_documents, write_filled
-from servicetsunami.errors import Conflict
+from servicetsunami.errors import Conflict, LimitExceeded
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.job_sql import JobSql
@@ -262,12 +262,27 @@ class Indexing:
         return await to_thread.run_sync(read_columns, path, names)
 
     async def file(
-        self, caller: Caller, sql: str, parameters: Mapping[str, JsonValue] | None = None
+        self,
+        caller: Caller,
+        sql: str,
+        parameters: Mapping[str, JsonValue] | None = None,
+        *,
+        only: DatasetName | None = None,
     ) -> Path | None:
-        """The file with the whole result of a question; None for one without rows."""
+        """The file with the whole result of a question; None for one without rows.
+
+        `only` names the one table that may be read. Raises LimitExceeded for more rows than are
+        kept.
+        """
         answer = await self._data.ask(
-            caller, sql, parameters or {}, run_id=None, rows_max=0, run_on="local"
+            caller, sql, parameters or {}, run_id=None, rows_max=0, run_on="local", only=only
         )
+        if answer.row_count_is_minimum:
+            raise LimitExceeded(
+                f"The filter leaves more than {answer.row_count} documents.",
+                "Narrow the filter, search without one, or have SERVICETSUNAMI_QUERY_ROWS_MAX "
+                "raised.",
+            )
         return self._data.stored(caller, answer)
 
 

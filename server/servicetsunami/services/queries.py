@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.dataset import DatasetName
 from servicetsunami.engines.sql.engine import (
+    Admitted,
     Ask,
     Begun,
     PageOptions,
@@ -34,7 +36,10 @@ _CURSOR_PARTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a caller wants to know, where it is to be computed, and how much at once."""
+    """What a caller wants to know, where it is to be computed, and how much at once.
+
+    `only` names the one table that it may read; None stands for all tables.
+    """
 
     sql: str
     parameters: Mapping[str, JsonValue]
@@ -42,6 +47,7 @@ class Question:
     timeout_s: float | None
     form: Form
     run_on: RunOn = "auto"
+    only: DatasetName | None = None
 
     @property
     def page(self) -> PageOptions:
@@ -121,6 +127,7 @@ class Queries:
         ask = self._ask(caller, question, path, report)
         async with self._engine.session(ask) as session:
             begun = await session.begin()
+            _check_tables(begun.admitted, question.only)
             route = await self._router.route(caller, begun.admitted, question.run_on)
             if route.place == "local":
                 return await self._here(
@@ -192,6 +199,13 @@ class Queries:
             page=question.page,
             on_progress=Progress(report).pass_on,
         )
+
+
+def _check_tables(admitted: Admitted, only: DatasetName | None) -> None:
+    """Before anything is run, as an error would tell values of the other table as well."""
+    for table in admitted.tables if only else ():
+        if table.catalog or table.name != str(only):
+            raise InvalidInput(f"This reads {table.name}.", f"Only {only} can be read here.")
 
 
 def _facts(info: ResultInfo, route: Route, *, rows_max: int) -> dict[str, Any]:

@@ -40,8 +40,12 @@ class RunData:
         run_id: str | None,
         rows_max: int,
         run_on: RunOn = "auto",
+        only: DatasetName | None = None,
     ) -> QueryAnswer:
-        """Answer one statement, and note which versions the run has read, if one asks."""
+        """Answer one statement, and note which versions the run has read, if one asks.
+
+        `only` names the one table that may be read.
+        """
         question = Question(
             sql=sql,
             parameters=parameters,
@@ -49,6 +53,7 @@ class RunData:
             timeout_s=None,
             form="concise",
             run_on=run_on,
+            only=only,
         )
         answer = await self.queries.ask(caller, question, silent)
         if run_id is not None:

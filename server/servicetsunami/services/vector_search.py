@@ -173,7 +173,7 @@ class VectorSearch:
         sql = (
             f"SELECT {ID} FROM {table(dataset.name)} VERSION AS OF {dataset.version} WHERE {where}"
         )
-        path = await self._indexing.file(caller, sql, parameters)
+        path = await self._indexing.file(caller, sql, parameters, only=dataset.name)
         if path is None:
             return []
         [ids] = await to_thread.run_sync(read_columns, path, [ID])

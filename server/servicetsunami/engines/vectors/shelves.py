@@ -1,22 +1,21 @@
 """Finds documents of one version of a table, by vectors and by words.
 
-What is searched is kept in files beside the table: a matrix and a word index. They are made anew
-when they are missing, and say nothing that the table does not.
+What is searched is kept in files beside the table: a matrix, a word index, and a graph where there
+are many vectors. They are made anew when they are missing, and say nothing that the table does not.
 """
 
 import math
 import re
-import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
-from servicetsunami.domain.index import ID, TEXT, VECTOR, Hit
+from servicetsunami.domain.index import ID, TEXT, Hit
+from servicetsunami.engines.vectors import graph, shelf_files
+from servicetsunami.engines.vectors.graph import Graph
 from servicetsunami.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
 _OPEN_MAX: Final = 16
 _FUSED: Final = 100
 """As many of each way of searching take part when both are fused."""
-_RANK_WEIGHT: Final = 60
-"""The constant of reciprocal rank fusion (Cormack and others, 2009)."""
-_WRITER_BYTES: Final = 64 * 2**20
-_MAKING: Final = "making-"
-_MAKING_S: Final = 3600.0
-_ANALYZER: Final = "english_words"
+_RANK_WEIGHT: Final = 5
+"""The constant of reciprocal rank fusion: with the usual 60, what is tenth in both lists comes
+before what is first in one of them, and paraphrases are found less well than without the words."""
+GRAPH_FROM: Final = 200_000
+"""From so many documents on, comparing them all takes longer than a person likes to wait."""
+_EXACT_SHARE: Final = 0.1
+"""A filter that leaves less than this of all documents is compared row by row."""
 _WORDS: Final = re.compile(r"\w+")
-_DOCUMENTS, _MATRIX, _TEXTS = "documents.arrow", "vectors.npy", "words"
 _JSON: Final = (str, int, float, bool)
 
 
@@ -49,6 +48,7 @@ class Shelf:
     words: Any
     documents: "pa.Table"
     rows: Mapping[str, int] = field(default_factory=dict)
+    graph: Graph | None = None
 
     def by_meaning(
         self, vector: "np.ndarray", count: int, allowed: "np.ndarray | None"
@@ -61,8 +61,13 @@ class Shelf:
                 f"The query has {vector.shape[0]} numbers, and the index {self.matrix.shape[1]}.",
                 "Use the model that made the index.",
             )
+        is_many = allowed is None or len(allowed) > _EXACT_SHARE * len(self.ids)
+        if self.graph is not None and is_many:
+            near = self.graph.near(vector, count, allowed)
+            is_many, allowed = (True, allowed) if near is None else (False, near)
         rows = np.arange(len(self.ids)) if allowed is None else allowed
-        scores = (self.matrix if allowed is None else self.matrix[allowed]) @ vector
+        # Gathering many rows takes longer than to compare all.
+        scores = (self.matrix @ vector)[rows] if is_many else self.matrix[rows] @ vector
         best = np.arange(len(scores))
         if len(scores) > count:
             best = np.argpartition(-scores, count)[:count]
@@ -138,11 +143,16 @@ def fused(
 
 
 class Shelves:
-    """Opens versions for searching, and keeps the last ones open. Call it in threads: it blocks."""
+    """Opens versions for searching, and keeps the last ones open. Call it in threads: it blocks.
 
-    def __init__(self) -> None:
+    From `graph_from` documents on, an index is given a graph, in the background.
+    """
+
+    def __init__(self, *, graph_from: int = GRAPH_FROM) -> None:
+        self._graph_from = graph_from
         self._guard = threading.Lock()
         self._open: OrderedDict[Path, Shelf] = OrderedDict()
+        self._growing: set[Path] = set()
 
     def open(self, table: Path, version: int, folder: Path, dimension: int) -> Shelf:
         """The version of a table, made searchable in `folder` where that was not done yet."""
@@ -151,100 +161,43 @@ class Shelves:
             known = self._open.get(place)
             if known is None:
                 if not place.is_dir():
-                    _build(table, version, place, dimension)
-                known = self._open[place] = _opened(place)
+                    shelf_files.build(
+                        table, version, place, dimension=dimension, graph_from=self._graph_from
+                    )
+                known = self._open[place] = self._opened(place)
             self._open.move_to_end(place)
             while len(self._open) > _OPEN_MAX:
                 self._open.popitem(last=False)
         return known
 
+    def _opened(self, place: Path) -> Shelf:
+        files = shelf_files.opened(place)
+        ids = [str(each) for each in files.documents.column(ID).to_pylist()]
+        shelf = Shelf(
+            documents=files.documents,
+            ids=ids,
+            matrix=files.matrix,
+            words=files.words,
+            rows={each: at for at, each in enumerate(ids)},
+        )
+        if files.keys is not None:
+            shelf.graph = graph.opened(place.parent, files.keys)
+            if shelf.graph is None or shelf.graph.is_stale:
+                self._start_growing(place, shelf, files.keys)
+        return shelf
 
-def _build(table: Path, version: int, place: Path, dimension: int) -> None:
-    """Make the files of a version in a folder of their own, and put that into place as a whole."""
-    import numpy as np  # noqa: PLC0415 - heavy
-    import pyarrow as pa  # noqa: PLC0415
-    import tantivy  # noqa: PLC0415
-    from deltalake import DeltaTable  # noqa: PLC0415
+    def _start_growing(self, place: Path, shelf: Shelf, keys: "np.ndarray") -> None:
+        folder = place.parent
+        if folder in self._growing:
+            return
+        self._growing.add(folder)
 
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = Path(mkdtemp(dir=place.parent, prefix=_MAKING))
-    try:
-        rows = DeltaTable(table, version=version).to_pyarrow_table()
-        rows = rows.sort_by(ID).combine_chunks()
-        matrix = np.zeros((rows.num_rows, dimension), dtype=np.float32)
-        for at, vector in enumerate(rows.column(VECTOR).to_pylist()):
-            if vector is not None and len(vector) == dimension:
-                matrix[at] = vector
-        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-        np.save(temporary / _MATRIX, matrix / np.where(lengths == 0, 1, lengths))
-        documents = rows.drop_columns([VECTOR])
-        with pa.ipc.new_file(str(temporary / _DOCUMENTS), documents.schema) as file:
-            file.write_table(documents)
-        words = temporary / _TEXTS
-        words.mkdir()
-        index = _knowing_words(tantivy.Index(_schema(), path=str(words)))
-        writer = index.writer(_WRITER_BYTES, 1)
-        for at, text in enumerate(rows.column(TEXT).to_pylist()):
-            writer.add_document(tantivy.Document(row=at, text=text or ""))
-        writer.commit()
-        writer.wait_merging_threads()
-        _put_into_place(temporary, place)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    for old in place.parent.iterdir():
-        is_older = old.name.isdecimal() and int(old.name) < version
-        if is_older or _is_left_over(old):
-            shutil.rmtree(old, ignore_errors=True)
+        def grow() -> None:
+            try:
+                graph.grow(folder, place / shelf_files.MATRIX, place / shelf_files.KEYS)
+                shelf.graph = graph.opened(folder, keys)
+            finally:
+                self._growing.discard(folder)
 
-
-def _is_left_over(folder: Path) -> bool:
-    """Whether it is what a killed server was making."""
-    try:
-        age_s = time.time() - folder.stat().st_mtime
-    except FileNotFoundError:
-        return False
-    return folder.name.startswith(_MAKING) and age_s > _MAKING_S
-
-
-def _put_into_place(temporary: Path, place: Path) -> None:
-    try:
-        temporary.rename(place)
-    except OSError:
-        # Another process was faster, and has made the same.
-        if not place.is_dir():
-            raise
-
-
-def _schema() -> Any:  # noqa: ANN401 - of a library without types
-    import tantivy  # noqa: PLC0415 - only where needed
-
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", stored=True)
-    builder.add_text_field(TEXT, stored=False, tokenizer_name=_ANALYZER)
-    return builder.build()
-
-
-def _knowing_words(index: Any) -> Any:  # noqa: ANN401 - of a library without types
-    """Have an index leave out words that say nothing, and reduce the others to their stems."""
-    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer  # noqa: PLC0415 - only where needed
-
-    analyzer = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase())
-    analyzer = analyzer.filter(Filter.stopword("english")).filter(Filter.stemmer("english"))
-    index.register_tokenizer(_ANALYZER, analyzer.build())
-    return index
-
-
-def _opened(place: Path) -> Shelf:
-    import numpy as np  # noqa: PLC0415 - heavy
-    import pyarrow as pa  # noqa: PLC0415
-    import tantivy  # noqa: PLC0415
-
-    documents = pa.ipc.open_file(pa.memory_map(str(place / _DOCUMENTS))).read_all()
-    ids = [str(each) for each in documents.column(ID).to_pylist()]
-    return Shelf(
-        documents=documents,
-        ids=ids,
-        matrix=np.load(place / _MATRIX, mmap_mode="r"),
-        words=_knowing_words(tantivy.Index.open(str(place / _TEXTS))),
-        rows={each: at for at, each in enumerate(ids)},
-    )
+        # It waits for a process that ends with it: nothing is lost when the server does not wait.
+        threading.Thread(target=grow, name=f"growing {folder}", daemon=True).start()

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 from servicetsunami.errors import InvalidInput, SqlRefused
+
+_SHOWN_CHARS: Final = 300
 
 
 def refused(construct: str, alternative: str) -> SqlRefused:
     """Refuse a construct by its name, with what to write instead."""
-    return SqlRefused(f"{construct} is not supported in local SQL.", alternative)
+    return SqlRefused(f"{_short(construct)} is not supported in local SQL.", alternative)
 
 
 def mismatch(what: str) -> InvalidInput:
     """Say that the types do not fit; Databricks would refuse the statement as well."""
-    return InvalidInput(f"[DATATYPE_MISMATCH] {what}.", "Cast the argument to the type it needs.")
+    return InvalidInput(
+        f"[DATATYPE_MISMATCH] {_short(what)}.", "Cast the argument to the type it needs."
+    )
 
 
 def wrong_arguments(function: str, given: int, wanted: str) -> InvalidInput:
@@ -32,13 +37,13 @@ def unknown_column(name: str, known: Iterable[str]) -> InvalidInput:
     ordered = [*near, *(found for found in names if found not in near)]
     shown = ", ".join(ordered[:40]) + (", …" if len(ordered) > 40 else "")
     hint = f"The columns here are: {shown}." if ordered else "There are no columns here."
-    return InvalidInput(f"[UNRESOLVED_COLUMN] There is no column {name!r}.", hint)
+    return InvalidInput(f"[UNRESOLVED_COLUMN] There is no column {_short(name)!r}.", hint)
 
 
 def ambiguous_column(name: str) -> InvalidInput:
     """Say that more than one table has the column."""
     return InvalidInput(
-        f"[AMBIGUOUS_REFERENCE] The column {name!r} is in more than one table here.",
+        f"[AMBIGUOUS_REFERENCE] The column {_short(name)!r} is in more than one table here.",
         "Write the table's name or alias before it.",
     )
 
@@ -48,6 +53,11 @@ def unknown_function(name: str, known: Iterable[str]) -> SqlRefused:
     near = get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
     hint = f"Did you mean {', '.join(near)}? " if near else ""
     return SqlRefused(
-        f"The function {name!r} is not supported in local SQL.",
+        f"The function {_short(name)!r} is not supported in local SQL.",
         f"{hint}The reference page sql.md lists every function that is.",
     )
+
+
+def _short(text: str) -> str:
+    """What somebody wrote, short enough to be said back."""
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
