@@ -34,6 +34,7 @@ def sync_worker(
     from servicetsunami.sync.jobs import JobCourier  # noqa: PLC0415
     from servicetsunami.sync.notebooks import NotebookCourier  # noqa: PLC0415 - only with one
     from servicetsunami.sync.tables import TableCourier  # noqa: PLC0415
+    from servicetsunami.sync.vectors import EndpointChoice, IndexCourier  # noqa: PLC0415
     from servicetsunami.sync.worker import Pace, SyncWorker  # noqa: PLC0415
 
     courier = TableCourier(
@@ -50,6 +51,16 @@ def sync_worker(
             AssetKind.NOTEBOOK: NotebookCourier(metadata=metadata, connection=connection),
             AssetKind.JOB: JobCourier(
                 metadata=metadata, connection=connection, catalog_of=partial(catalog_of, settings)
+            ),
+            AssetKind.INDEX: IndexCourier(
+                metadata=metadata,
+                connection=connection,
+                places=places,
+                endpoint=EndpointChoice(
+                    name=settings.databricks_vector_endpoint,
+                    kind=settings.databricks_vector_endpoint_type,
+                ),
+                data_dir=settings.data_dir,
             ),
         },
         owner=process_name(),

@@ -19,6 +19,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
@@ -215,6 +216,7 @@ def _services(
         notebooks=notebooks,
         notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
         job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
+        index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,

@@ -14,6 +14,7 @@ from servicetsunami.gateway.jobs import Jobs
 from servicetsunami.gateway.notebooks import Notebooks
 from servicetsunami.gateway.runs import Runs
 from servicetsunami.gateway.statements import Statements
+from servicetsunami.gateway.vectors import Vectors
 from servicetsunami.gateway.warehouses import Warehouses
 
 
@@ -29,6 +30,7 @@ class Workspace:
     notebooks: Notebooks
     runs: Runs
     jobs: Jobs
+    vectors: Vectors
     warehouses: Warehouses
     health: Health
     store: httpx.AsyncClient
@@ -67,6 +69,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         notebooks=Notebooks(client, config.notebooks_folder),
         runs=Runs(client, config.cluster_id),
         jobs=Jobs(client),
+        vectors=Vectors(client),
         warehouses=warehouses,
         health=Health(client, warehouses),
         store=store,

@@ -1,26 +1,27 @@
-"""Steers the way of notebooks and of jobs to Databricks: what is the same for both."""
+"""Steers the way of notebooks, jobs and indexes to Databricks: what is the same for all."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import SyncState
+from servicetsunami.domain.dataset import DatasetName, SyncState
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import ConfigurationError, InvalidInput
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.promises import promise_index, promise_newest
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
-    from servicetsunami.stores.jobs import Jobs
-    from servicetsunami.stores.notebooks import Notebooks
+    from servicetsunami.stores.revised import SentAssets
 
+Steered: TypeAlias = Notebook | Job | Index
 Pull = Callable[[Caller, str | None], Awaitable[ManagedSync]]
 
 
@@ -68,6 +69,8 @@ class RevisedSync:
         name = given
         if given is not None and self._outbox_kind is AssetKind.NOTEBOOK:
             name = str(NotebookName.parse(given))
+        if given is not None and self._outbox_kind is AssetKind.INDEX:
+            name = str(DatasetName.parse(given, catalog=caller.catalog))
         if action in {"initialise", "retry", "pull"}:
             check_connected(caller)
         if action in {"initialise", "retry"}:
@@ -109,12 +112,7 @@ class RevisedSync:
         async with self._metadata.begin() as transaction:
             asset = await self._get(transaction, caller, name)
             await self._store(transaction).set_sync(caller.tenant, asset.id, state)
-            await promise_newest(
-                transaction,
-                replace(asset, sync_state=state),
-                Change.UPSERT,
-                at=datetime.now(UTC),
-            )
+            await _promise(transaction, replace(asset, sync_state=state))
         self._wake()
         done = "is sent to Databricks again" if is_on else "stays on this machine"
         return self.managed("on" if is_on else "off", name, done=f"{name} {done}.")
@@ -132,18 +130,32 @@ class RevisedSync:
             next="Call sync_status to see how it stands.",
         )
 
-    def _store(self, transaction: "Transaction") -> "Notebooks | Jobs":
-        is_job = self._outbox_kind is AssetKind.JOB
-        return transaction.jobs if is_job else transaction.notebooks
+    def _store(self, transaction: "Transaction") -> "SentAssets":
+        stores = {
+            AssetKind.NOTEBOOK: transaction.notebooks,
+            AssetKind.JOB: transaction.jobs,
+            AssetKind.INDEX: transaction.indexes,
+        }
+        return stores[self._outbox_kind]
 
-    async def _find(
-        self, transaction: "Transaction", caller: Caller, name: str
-    ) -> Notebook | Job | None:
+    async def _find(self, transaction: "Transaction", caller: Caller, name: str) -> Steered | None:
         if self._outbox_kind is AssetKind.JOB:
             return await transaction.jobs.find(caller.tenant, name)
+        if self._outbox_kind is AssetKind.INDEX:
+            return await transaction.indexes.find(caller.tenant, DatasetName.of(name))
         return await transaction.notebooks.find(caller.tenant, NotebookName(name))
 
-    async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Notebook | Job:
+    async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Steered:
         if self._outbox_kind is AssetKind.JOB:
             return await transaction.jobs.get(caller.tenant, name)
+        if self._outbox_kind is AssetKind.INDEX:
+            return await transaction.indexes.get(caller.tenant, DatasetName.of(name))
         return await transaction.notebooks.get(caller.tenant, NotebookName(name))
+
+
+async def _promise(transaction: "Transaction", asset: Steered) -> None:
+    now = datetime.now(UTC)
+    if isinstance(asset, Index):
+        await promise_index(transaction, asset, Change.UPSERT, at=now)
+    else:
+        await promise_newest(transaction, asset, Change.UPSERT, at=now)

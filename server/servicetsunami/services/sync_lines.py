@@ -1,8 +1,9 @@
 """Words how far assets are on their way to Databricks."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from servicetsunami.domain.dataset import Dataset, DatasetName
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Queue
@@ -11,22 +12,29 @@ from servicetsunami.services.sync_answers import AssetSyncAnswer, SyncKind, Work
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-_NAMED: Final[dict[AssetKind, SyncKind]] = {AssetKind.NOTEBOOK: "notebook", AssetKind.JOB: "job"}
+SentAsset: TypeAlias = Dataset | Notebook | Job | Index
+_NAMED: Final[dict[AssetKind, SyncKind]] = {
+    AssetKind.NOTEBOOK: "notebook",
+    AssetKind.JOB: "job",
+    AssetKind.INDEX: "index",
+}
 
 
 async def find_asset(
     transaction: "Transaction", tenant: str, kind: AssetKind, subject: str
-) -> Dataset | Notebook | Job | None:
+) -> SentAsset | None:
     """The asset that a queue belongs to, unless it was deleted."""
     if kind is AssetKind.NOTEBOOK:
         return await transaction.notebooks.find(tenant, NotebookName(subject))
     if kind is AssetKind.JOB:
         return await transaction.jobs.find(tenant, subject)
+    if kind is AssetKind.INDEX:
+        return await transaction.indexes.find(tenant, DatasetName.of(subject))
     return await transaction.datasets.find(tenant, DatasetName.of(subject))
 
 
 def asset_line(
-    kind: AssetKind, subject: str, asset: Dataset | Notebook | Job | None, queue: Queue | None
+    kind: AssetKind, subject: str, asset: SentAsset | None, queue: Queue | None
 ) -> AssetSyncAnswer:
     """How far one asset is."""
     state = asset.sync_state.value if asset else "waiting" if queue else "unknown"
@@ -53,8 +61,8 @@ def asset_line(
     )
 
 
-def _versions(asset: Dataset | Notebook | Job | None) -> tuple[int | None, int | None]:
-    """The version here and the one there; of a notebook or a job, revisions."""
+def _versions(asset: SentAsset | None) -> tuple[int | None, int | None]:
+    """The version here and the one there: of a notebook or a job, revisions."""
     if asset is None:
         return None, None
     if isinstance(asset, Notebook | Job):

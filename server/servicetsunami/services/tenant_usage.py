@@ -22,6 +22,7 @@ from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import tables_dir
 
 if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
     from servicetsunami.stores.datasets import StateTotals
 
 Period = Literal["day", "week", "month"]
@@ -44,9 +45,7 @@ class TenantUsage:
         since = now - timedelta(days=_DAYS[period])
         with self._usage.measure(caller, "tenant_usage"):
             async with self._metadata.read() as transaction:
-                totals = await transaction.datasets.totals(caller.tenant)
-                notebooks = await transaction.notebooks.totals(caller.tenant)
-                jobs = await transaction.jobs.totals(caller.tenant)
+                assets = await _assets(transaction, caller.tenant)
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
@@ -58,7 +57,7 @@ class TenantUsage:
             since=since.isoformat(),
             as_of=now.isoformat(),
             is_exact=True,
-            assets=[_kind("dataset", totals), _kind("notebook", notebooks), _kind("job", jobs)],
+            assets=assets,
             storage_bytes=stored,
             storage_note="All versions on this machine; the size of an asset is its newest one.",
             tools=[
@@ -82,6 +81,16 @@ class TenantUsage:
             ),
             databricks="connected" if caller.has_databricks else "not connected",
         )
+
+
+async def _assets(transaction: "Transaction", tenant: str) -> list[KindUsage]:
+    """What there is of each kind, and how much of it has reached Databricks."""
+    return [
+        _kind("dataset", await transaction.datasets.totals(tenant)),
+        _kind("notebook", await transaction.notebooks.totals(tenant)),
+        _kind("job", await transaction.jobs.totals(tenant)),
+        _kind("index", await transaction.indexes.totals(tenant)),
+    ]
 
 
 def _kind(kind: str, totals: "Sequence[StateTotals]") -> KindUsage:

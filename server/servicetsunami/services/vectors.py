@@ -29,7 +29,6 @@ from servicetsunami.services.answers import (
     DeletedAsset,
     DescribedAsset,
     IngestAnswer,
-    SyncAnswer,
 )
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import IngestRequest
@@ -286,10 +285,8 @@ class Vectors:
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget an index and its documents. Raises InvalidInput unless `confirm` is its name."""
-        index, dataset = await self._find(caller, name)
+        _, dataset = await self._find(caller, name)
         deleted = await self._datasets.delete(caller, name, confirm=confirm)
-        async with self._metadata.begin() as transaction:
-            await transaction.indexes.delete(caller.tenant, index.name, at=datetime.now(UTC))
         remove = partial(shutil.rmtree, self._folder(caller, dataset), ignore_errors=True)
         await to_thread.run_sync(remove)
         return deleted.model_copy(update={"kind": "index"})
@@ -369,5 +366,5 @@ def _line(index: Index, dataset: Dataset) -> AssetAnswer:
         size_bytes=dataset.size_bytes,
         version=dataset.version,
         updated_at=index.updated_at.isoformat(),
-        sync=SyncAnswer.of(dataset).state,
+        sync=index.sync_state.value,
     )

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0008"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 
@@ -321,6 +321,9 @@ INDEXES = Table(
     Column("model", String, nullable=False),
     Column("dimension", Integer, nullable=False),
     Column("sync_state", String, nullable=False),
+    Column("synced_version", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
     _metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

@@ -13,6 +13,9 @@ from servicetsunami.domain.remote import TableAddress, backticked
 OWNER_PROPERTY: Final = "servicetsunami.dataset"
 """The table property that tells our tables, and which dataset they belong to."""
 
+CHANGE_FEED: Final = "delta.enableChangeDataFeed"
+"""The table property without which no index can follow a table; CREATE OR REPLACE forgets it."""
+
 
 def literal(text: str) -> str:
     """Write a text for Databricks SQL, in which a backslash escapes."""
@@ -51,6 +54,11 @@ def merge_into(
         f"USING (SELECT {_names(columns)} FROM {_read(folder, columns)}) AS s ON {on} "
         "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
     )
+
+
+def feed_changes(table: TableAddress) -> str:
+    """Have the table keep what changes from now on: an index reads only that."""
+    return f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({literal(CHANGE_FEED)} = 'true')"
 
 
 def count_rows(table: TableAddress) -> str:

@@ -15,6 +15,7 @@ from servicetsunami.errors import (
     ConfigurationError,
     Conflict,
     RemoteConflict,
+    RemotePending,
     RemoteUnauthenticated,
     RemoteUnavailable,
     ServerError,
@@ -78,6 +79,11 @@ class Lease:
     def is_first(self) -> bool:
         """Whether nobody can have begun to deliver the item before."""
         return self.leased.fence == 1
+
+    @property
+    def now(self) -> datetime:
+        """The time, as the worker reckons it."""
+        return self._worker.clock()
 
     def check(self) -> None:
         """Raise LeaseLost when it is known to be lost."""
@@ -237,6 +243,10 @@ class SyncWorker:
                 batch.lost += 1
             elif isinstance(failure, _AWAY) and self.done_count == done_before:
                 await self._put_back(leased, failure, batch)
+            elif isinstance(failure, RemotePending):
+                not_before = self.clock() + timedelta(seconds=failure.wait_s)
+                is_mine = await self._release(leased, not_before, str(failure))
+                _count(batch, "retried", is_mine=is_mine)
             elif isinstance(failure, ServerError) and not isinstance(failure, _AWAY + _PASSING):
                 await self._park(leased, courier, str(failure), batch)
             else:

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -42,6 +43,7 @@ class Services:
     notebooks: Notebooks
     notebook_sync: NotebookSync
     job_sync: JobSync
+    index_sync: IndexSync
     sync: Sync
     tenant_usage: TenantUsage
     vectors: Vectors
