@@ -1,64 +1,28 @@
-"""Indexes are on Databricks as they are here, and are searched there as well as here."""
+"""Indexes are on Databricks as they are here: made once, changed, and deleted."""
 
-import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App
 from tests.databricks.connecting import CATALOG
+from tests.databricks.indexing import (
+    DOCUMENTS,
+    TABLE,
+    THERE,
+    arrive,
+    index_documents,
+    look_again,
+    manage,
+    status,
+    there,
+)
 from tests.databricks.sending import depth, send
-from tests.fakes.databricks import FakeWorkspace
+from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.vectors import Index
-from tests.server.asking import call
-
-THERE = f"{CATALOG}.default.help_index"
-DOCUMENTS = [
-    {"id": "pw", "text": "To reset a forgotten password, open the account page.", "n": 1},
-    {"id": "bill", "text": "Invoices are sent on the first day of every month.", "n": 2},
-    {"id": "E42", "text": "Error E42 means that the disk of the printer is full.", "n": 3},
-]
-LATEST_S = 60.0
-
-
-async def index_documents(client: Client, *documents: dict[str, Any], name: str = "help") -> None:
-    await call(client, "index_documents", index=name, source=list(documents) or DOCUMENTS)
-
-
-async def status(client: Client, name: str = "help") -> dict[str, Any]:
-    answer = await call(client, "sync_status", kind="index", name=name)
-    return answer["assets"][0]
-
-
-async def manage(client: Client, action: str, name: str | None = "help") -> dict[str, Any]:
-    return await call(client, "manage_sync", action=action, kind="index", name=name)
-
-
-async def arrive(client: Client, app: App, *, parked: int = 0) -> None:
-    """Send, and look again at what Databricks is at work on, until nothing waits any more."""
-    ends_at = time.monotonic() + LATEST_S
-    while True:
-        await send(app)
-        waiting = await depth(client)
-        if waiting == (0, parked):
-            return
-        assert waiting[1] <= parked, await call(client, "sync_status")
-        assert time.monotonic() < ends_at, await call(client, "sync_status")
-        await look_again(app)
-
-
-async def look_again(app: App) -> None:
-    """Have what waits be due, as it would be a little later."""
-    async with app.metadata.begin() as transaction:
-        items = await transaction.outbox.pending("local")
-        for item in items:
-            await transaction.outbox.requeue(
-                "local", kind=item.kind, subject=item.subject, at=item.created_at
-            )
-
-
-def there(workspace: FakeWorkspace) -> Index:
-    return workspace.vectors.indexes[THERE]
+from tests.server.asking import call, failure
 
 
 async def test_an_index_follows_its_table_changes_and_is_deleted(
@@ -70,7 +34,7 @@ async def test_an_index_follows_its_table_changes_and_is_deleted(
 
     made = there(workspace)
     assert made.spec["index_type"] == "DELTA_SYNC"
-    assert made.inner["source_table"] == f"{CATALOG}.default.help"
+    assert made.inner["source_table"] == TABLE
     assert sorted(made.rows) == ["E42", "bill", "pw"]
     synced = await status(client)
     assert (synced["state"], synced["version"], synced["synced_version"]) == ("synced", 0, 0)
@@ -87,4 +51,291 @@ async def test_an_index_follows_its_table_changes_and_is_deleted(
     await call(client, "delete_asset", kind="index", name="help", confirm="help")
     await arrive(client, app)
     assert workspace.vectors.indexes == {}
-    assert f"{CATALOG}.default.help" not in workspace.tables
+    assert TABLE not in workspace.tables
+
+
+async def test_rows_are_put_where_the_table_is_not_sent(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await manage(client, "off", "dataset")
+    await arrive(client, app)
+    made = there(workspace)
+    assert made.spec["index_type"] == "DIRECT_ACCESS"
+    assert {key: row["text"] for key, row in made.rows.items()} == {
+        each["id"]: each["text"] for each in DOCUMENTS
+    }
+    assert TABLE not in workspace.tables
+
+    delete = {"task_key": "d", "sql_task": {"statement": "DELETE FROM help WHERE id = 'pw'"}}
+    await call(client, "create_job", name="clean", tasks=[delete])
+    assert (await call(client, "run_job", name="clean"))["run"]["state"] == "SUCCESS"
+    await arrive(client, app)
+    assert sorted(made.rows) == ["E42", "bill"]
+    assert there(workspace) is made
+
+
+async def test_what_a_broken_delivery_has_left_is_taken_out(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await manage(client, "off", "dataset")
+    await arrive(client, app)
+    broken = {"error_code": "BAD_REQUEST", "message": "broken"}
+    workspace.faults.add(Fault("POST", ".*/upsert-data$", status=400, body=broken, after=True))
+    await index_documents(client, {"id": "new", "text": "Only for a while.", "n": 4})
+    await arrive(client, app, parked=1)
+    assert "new" in there(workspace).rows
+
+    delete = {"task_key": "d", "sql_task": {"statement": "DELETE FROM help WHERE id = 'new'"}}
+    await call(client, "create_job", name="clean", tasks=[delete])
+    assert (await call(client, "run_job", name="clean"))["run"]["state"] == "SUCCESS"
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert sorted(there(workspace).rows) == ["E42", "bill", "pw"]
+
+
+async def test_an_index_is_made_anew_when_its_way_changes(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    await manage(client, "off", "dataset")
+    await arrive(client, app)
+    assert there(workspace).spec["index_type"] == "DIRECT_ACCESS"
+    assert len(there(workspace).rows) == 3
+
+    await index_documents(client, {"id": "new", "text": "More columns.", "n": 4, "tag": "x"})
+    await arrive(client, app)
+    assert there(workspace).columns["tag"] == "string"
+    assert len(there(workspace).rows) == 4
+    await manage(client, "on", "dataset")
+    await arrive(client, app)
+    assert there(workspace).spec["index_type"] == "DELTA_SYNC"
+    assert len(there(workspace).rows) == 4
+
+
+async def test_an_index_whose_endpoint_was_made_anew_is_made_anew(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    before = there(workspace)
+    workspace.vectors.endpoints.clear()
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app)
+
+    assert there(workspace) is not before
+    assert not workspace.vectors.is_orphan(there(workspace))
+    assert len(there(workspace).rows) == 4
+
+
+@pytest.mark.parametrize("way", ["DELTA_SYNC", "DIRECT_ACCESS"])
+async def test_an_index_there_that_is_not_ours_is_left_alone(
+    client: Client, app: App, workspace: FakeWorkspace, way: str
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    theirs = there(workspace)
+    await call(client, "delete_asset", kind="index", name="help", confirm="help")
+    await arrive(client, app)
+    workspace.vectors.indexes[THERE] = theirs
+    await index_documents(client)
+    if way == "DIRECT_ACCESS":
+        await manage(client, "off", "dataset")
+    await arrive(client, app, parked=1)
+    held = await status(client)
+    assert held["state"] == "parked"
+    assert "not from here" in held["error"]
+    await call(client, "delete_asset", kind="index", name="help", confirm="help")
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert there(workspace) is theirs
+
+
+async def test_one_that_somebody_has_put_into_the_place_of_ours_is_left_alone(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    ours = there(workspace)
+    spec = {**ours.spec, "primary_key": "n"}
+    theirs = Index(spec, ours.endpoint_id, -1, dict(ours.columns), dict(ours.rows))
+    workspace.vectors.indexes[THERE] = theirs
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app, parked=1)
+    assert "not from here" in (await status(client))["error"]
+    await call(client, "delete_asset", kind="index", name="help", confirm="help")
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert there(workspace) is theirs
+    assert len(theirs.rows) == 3
+
+
+async def test_a_name_that_is_pending_deletion_is_waited_for_up_to_a_quarter_of_an_hour(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    workspace.vectors.deletion_tries = 3
+    await index_documents(client)
+    await arrive(client, app)
+    await call(client, "delete_asset", kind="index", name="help", confirm="help")
+    await index_documents(client)
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 3
+
+    workspace.vectors.deletion_tries = 1_000
+    await call(client, "delete_asset", kind="index", name="help", confirm="help")
+    await index_documents(client)
+    for _ in range(3):
+        await send(app)
+        await look_again(app)
+    waiting = await status(client)
+    assert (waiting["state"], waiting["waiting"]) == ("waiting", 1)
+    assert "pending deletion" in waiting["error"]
+    assert app.worker is not None
+    app.worker.clock = lambda: datetime.now(UTC) + timedelta(minutes=16)
+    await send(app)
+    held = await status(client)
+    assert held["state"] == "parked"
+    assert "15 minutes" in held["error"]
+
+    workspace.vectors.pending_deletion.clear()
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 3
+
+
+async def test_rows_that_are_refused_are_sent_again_and_named_in_the_end(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    workspace.vectors.refused = {"pw": 2, "bill": 1}
+    await index_documents(client)
+    await manage(client, "off", "dataset")
+    await arrive(client, app)
+    assert sorted(there(workspace).rows) == ["E42", "bill", "pw"]
+
+    workspace.vectors.refused = {"E42": 1_000}
+    await index_documents(client, {**DOCUMENTS[2], "n": 30}, {"id": "new", "text": "New.", "n": 4})
+    assert app.worker is not None
+    later = datetime.now(UTC)
+    while (await depth(client))[0]:
+        later += timedelta(minutes=10)
+        app.worker.clock = lambda: later  # noqa: B023 - the newest one is meant
+        await send(app)
+    held = await status(client)
+    assert held["state"] == "parked"
+    assert "E42" in held["error"]
+    assert "did not take 1 rows" in held["error"]
+    assert sorted(there(workspace).rows) == ["E42", "bill", "new", "pw"]
+
+    workspace.vectors.refused = {}
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert there(workspace).rows["E42"]["n"] == 30
+    assert (await status(client))["state"] == "synced"
+
+
+FAULTS: list[dict[str, Any]] = [
+    {"method": "POST", "path": "/api/2.0/vector-search/endpoints$", "reset": True, "after": True},
+    {"method": "POST", "path": "/api/2.0/vector-search/indexes$", "reset": True, "after": True},
+    {"method": "POST", "path": "/api/2.0/vector-search/indexes$", "status": 503, "after": True},
+    {"method": "POST", "path": ".*/sync$", "reset": True, "after": True},
+    {"path": "/api/2.0/vector-search", "status": 429, "headers": {"Retry-After": "0"}, "times": 9},
+    {"path": "/api/2.0/vector-search", "status": 503, "body": {"message": "down"}, "times": 5},
+    {"method": "POST", "path": ".*/upsert-data$", "reset": True, "after": True},
+    {"method": "POST", "path": ".*/scan$", "half_body": True},
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda each: f"{each['path'][-12:]} {len(each)}")
+async def test_lost_and_refused_answers_cost_nothing(
+    client: Client, app: App, workspace: FakeWorkspace, fault: dict[str, Any]
+) -> None:
+    workspace.faults.add(Fault(**fault))
+    await index_documents(client)
+    if "upsert" in fault["path"] or "scan" in fault["path"]:
+        await manage(client, "off", "dataset")
+    await call(client, "manage_sync", action="retry")
+    await arrive(client, app)
+
+    assert list(workspace.vectors.indexes) == [THERE]
+    assert list(workspace.vectors.endpoints) == ["servicetsunami"]
+    assert sorted(there(workspace).rows) == ["E42", "bill", "pw"]
+    assert (await status(client))["state"] == "synced"
+
+
+async def test_a_failed_index_is_made_anew_when_somebody_says_so(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    there(workspace).failure = "Source table was dropped."
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app, parked=1)
+    assert "Source table was dropped" in (await status(client))["error"]
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 4
+
+
+async def test_a_stopped_endpoint_is_named(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    workspace.vectors.endpoints["servicetsunami"].state = "STOPPED"
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app, parked=1)
+    assert "is stopped" in (await status(client))["error"]
+
+
+async def test_an_index_waits_for_a_table_that_is_held_up(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    workspace.state.create_catalog(CATALOG)
+    workspace.execute(f"CREATE TABLE {TABLE} (a INT)")
+    await index_documents(client)
+    await send(app)
+    await look_again(app)
+    await send(app)
+    waiting = await status(client)
+    assert (waiting["state"], waiting["waiting"]) == ("waiting", 1)
+    assert "has not reached Databricks" in waiting["error"]
+    workspace.execute(f"DROP TABLE {TABLE}")
+    await call(client, "manage_sync", action="retry")
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 3
+
+
+async def test_the_sync_of_an_index_is_switched_off_dropped_and_on_again(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await manage(client, "off")
+    await arrive(client, app)
+    assert workspace.vectors.indexes == {}
+    assert (await status(client))["state"] == "off"
+    await manage(client, "on")
+    assert (await manage(client, "drop"))["items"] == 1
+    await manage(client, "on")
+    await arrive(client, app)
+    assert (await status(client))["state"] == "synced"
+    refused = await failure(client, "manage_sync", action="pull", kind="index", name="help")
+    assert "Indexes are not pulled" in refused
+    missing = await failure(client, "manage_sync", action="on", kind="index", name="halp")
+    assert "default.help" in missing
+
+
+async def test_what_can_be_no_index_any_more_says_so(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    await call(client, "ingest_dataset", source=[{"a": 1}], name="help", mode="overwrite")
+    await arrive(client, app, parked=1)
+    assert "no id, text, vector any more" in (await status(client))["error"]
+    assert len(there(workspace).rows) == 3
+    await call(client, "delete_asset", kind="dataset", name="help", confirm="help")
+    await manage(client, "retry")
+    await arrive(client, app)
+    assert workspace.vectors.indexes == {}

@@ -31,7 +31,9 @@ from servicetsunami.services.queries import Queries
 from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.remote_queries import RemoteQueries
+from servicetsunami.services.remote_vectors import RemoteVectors
 from servicetsunami.services.routing import Router
+from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.usage import UsageMeter
@@ -209,6 +211,7 @@ def _services(
         wake=wake,
     )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    vectors = _vectors(settings, parts, queries, datasets)
     runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake))
     return Services(
         datasets=datasets,
@@ -222,7 +225,15 @@ def _services(
         remote_catalog=remote_catalog,
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
-        vectors=_vectors(settings, parts, queries, datasets),
+        vectors=vectors,
+        searching=_searching(parts, vectors, remote_catalog),
+    )
+
+
+def _searching(parts: _Parts, vectors: Vectors, remote_catalog: RemoteCatalog) -> Searching:
+    remote = RemoteVectors(connection=parts.connection, vectors=vectors, usage=parts.usage)
+    return Searching(
+        metadata=parts.metadata, vectors=vectors, remote=remote, remote_catalog=remote_catalog
     )
 
 

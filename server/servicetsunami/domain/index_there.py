@@ -16,6 +16,8 @@ from servicetsunami.domain.remote import TableAddress
 
 SUFFIX: Final = "_index"
 """An index and the table that it reads stand in one schema, so they cannot have one name."""
+MODEL_PROPERTY: Final = "servicetsunami.embedding_model"
+"""The table property that tells others which model made the vectors, so that they can search."""
 _TYPES: Final[Mapping[str, str]] = {
     "tinyint": "integer",
     "smallint": "integer",

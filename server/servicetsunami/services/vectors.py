@@ -67,11 +67,13 @@ class FoundDocuments(Answer):
     """The documents that fit best; each has `id`, `score`, `scores`, its text and its columns."""
 
     index: str
-    version: int
+    version: int | None = None
     mode: str
     model: str
     hits: list[AnyObject]
-    ran_on: Literal["local"] = "local"
+    ran_on: Literal["local", "databricks"] = "local"
+    why: str | None = None
+    freshness: AnyObject | None = None
     next: str | None = None
 
 
@@ -182,13 +184,22 @@ class Vectors:
                 )
             )
 
+    @property
+    def model(self) -> str:
+        """The model that makes the vectors here."""
+        return MODEL
+
+    async def embed(self, text: str) -> list[float]:
+        """The vector of a text, by that model."""
+        return (await to_thread.run_sync(self._embedder.embed, [text]))[0].tolist()
+
     async def search(self, caller: Caller, search: Search) -> FoundDocuments:
         """The documents that fit best in the newest version of the index.
 
         Raises NotFound for an unknown index, InvalidInput for a filter that cannot be understood.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
-            _check(search)
+            check_search(search)
             index, dataset = await self._find(caller, search.index)
             allowed = await self._allowed(caller, dataset, search.filters)
             shelf = await to_thread.run_sync(partial(self._shelf, caller, index, dataset))
@@ -317,7 +328,8 @@ def _checked(documents: Sequence[Mapping[str, JsonValue]]) -> list[dict[str, Jso
     return list(rows.values())
 
 
-def _check(search: Search) -> None:
+def check_search(search: Search) -> None:
+    """Raise InvalidInput for a search that no index can answer."""
     if not search.query.strip():
         raise InvalidInput("The query is empty.", "Say what to look for.")
     if not 1 <= search.count <= _RESULTS_MAX:

@@ -73,10 +73,13 @@ class Indexes(SentAssets):
         """The index of that name; raises NotFound with the nearest names."""
         found = await self.find(tenant, name)
         if found is None:
-            statement = select(INDEXES.c.name).where(owned_by(tenant, INDEXES))
-            names = [str(each) for each in await self._connection.scalars(statement)]
-            raise NotFound.index(str(name), names)
+            raise NotFound.index(str(name), await self.names(tenant))
         return found
+
+    async def names(self, tenant: str) -> tuple[str, ...]:
+        """The names of all indexes, in order."""
+        statement = select(INDEXES.c.name).where(owned_by(tenant, INDEXES)).order_by(INDEXES.c.name)
+        return tuple(str(name) for name in await self._connection.scalars(statement))
 
     async def list(
         self, tenant: str, *, search: str | None, after: str | None, limit: int

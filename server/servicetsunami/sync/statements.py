@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from servicetsunami.domain.dataset import Column
+from servicetsunami.domain.index_there import MODEL_PROPERTY
 from servicetsunami.domain.remote import TableAddress, backticked
 
 OWNER_PROPERTY: Final = "servicetsunami.dataset"
@@ -56,9 +57,12 @@ def merge_into(
     )
 
 
-def feed_changes(table: TableAddress) -> str:
-    """Have the table keep what changes from now on: an index reads only that."""
-    return f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({literal(CHANGE_FEED)} = 'true')"
+def feed_changes(table: TableAddress, *, model: str) -> str:
+    """Have the table keep what changes from now on, and say which model made its vectors."""
+    return (
+        f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({literal(CHANGE_FEED)} = 'true', "
+        f"{literal(MODEL_PROPERTY)} = {literal(model)})"
+    )
 
 
 def count_rows(table: TableAddress) -> str:

@@ -12,6 +12,7 @@ from anyio import to_thread
 from servicetsunami.domain.dataset import Dataset, SyncState
 from servicetsunami.domain.index import ID, TEXT, VECTOR, Index
 from servicetsunami.domain.index_there import (
+    MODEL_PROPERTY,
     IndexKind,
     IndexThere,
     columns_there,
@@ -186,10 +187,13 @@ class IndexCourier:
         if table is None or table.properties.get(sql.OWNER_PROPERTY) != delivery.dataset.id:
             what = f"The table {delivery.table} cannot be seen on Databricks as it was sent."
             raise await _waiting(delivery.lease, "table", what, wait_s=2.0, limit_s=_HIDDEN_S)
-        if table.properties.get(sql.CHANGE_FEED) != "true":
+        model = delivery.index.model
+        wanted = {sql.CHANGE_FEED: "true", MODEL_PROPERTY: model}
+        if not wanted.items() <= table.properties.items():
             await delivery.lease.confirm()
             tags = {"servicetsunami_tenant": delivery.index.tenant}
-            request = StatementRequest(sql=sql.feed_changes(delivery.table), tags=tags)
+            text = sql.feed_changes(delivery.table, model=model)
+            request = StatementRequest(sql=text, tags=tags)
             await delivery.workspace.statements.run(request, timeout_s=_STATEMENT_TIMEOUT_S)
         columns = {column.name: column.type for column in table.columns}
         return replace(delivery, wanted=replace(delivery.wanted, columns=columns))

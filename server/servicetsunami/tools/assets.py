@@ -44,7 +44,7 @@ async def list_assets(
     if kind == "notebook":
         return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
     if kind == "index":
-        return await call.services.vectors.page(call.caller, search=search, cursor=cursor)
+        return await call.services.searching.page(call.caller, search=search, cursor=cursor)
     if kind == "job":
         return await call.services.jobs.page(call.caller, search=search, cursor=cursor)
     return await call.services.datasets.page(call.caller, search=search, cursor=cursor)
@@ -65,7 +65,7 @@ async def describe_asset(
     if kind == "notebook":
         return await call.services.notebooks.describe(call.caller, name)
     if kind == "index":
-        return await call.services.vectors.describe(call.caller, name)
+        return await call.services.searching.describe(call.caller, name)
     if kind == "job":
         return await call.services.jobs.describe(call.caller, name)
     return await call.services.datasets.describe(call.caller, name)

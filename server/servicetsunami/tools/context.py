@@ -17,6 +17,7 @@ from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.vectors import Vectors
@@ -47,6 +48,7 @@ class Services:
     sync: Sync
     tenant_usage: TenantUsage
     vectors: Vectors
+    searching: Searching
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from servicetsunami.services.answers import AnyObject
+from servicetsunami.services.routing import RunOn
 from servicetsunami.services.vectors import FoundDocuments, IndexedDocuments, Search
 from servicetsunami.tools.context import CallOf
 
@@ -20,6 +21,8 @@ Filters = Annotated[
 SearchMode = Annotated[
     Literal["hybrid", "semantic", "keyword"], Field(description="By meaning, words, or both.")
 ]
+
+SearchOn = Annotated[RunOn, Field(description="auto: here if it is here.")]
 
 
 async def index_documents(call: CallOf, index: IndexName, source: Documents) -> IndexedDocuments:
@@ -37,7 +40,8 @@ async def search_vectors(  # noqa: PLR0917 - the order is part of the published 
     mode: SearchMode = "hybrid",
     filters: Filters = "",
     max_results: Annotated[int, Field(description="1 to 100.")] = 10,
+    run_on: SearchOn = "auto",
 ) -> FoundDocuments:
     """Find the documents of an index that fit a query best."""
     search = Search(index=index, query=query, mode=mode, filters=filters, count=max_results)
-    return await call.services.vectors.search(call.caller, search)
+    return await call.services.searching.search(call.caller, search, run_on)
