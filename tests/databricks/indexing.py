@@ -14,7 +14,7 @@ from tests.server.asking import call
 
 THERE = f"{CATALOG}.default.help_index"
 TABLE = f"{CATALOG}.default.help"
-DOCUMENTS = [
+DOCUMENTS: list[dict[str, Any]] = [
     {"id": "pw", "text": "To reset a forgotten password, open the account page.", "n": 1},
     {"id": "bill", "text": "Invoices are sent on the first day of every month.", "n": 2},
     {"id": "E42", "text": "Error E42 means that the disk of the printer is full.", "n": 3},

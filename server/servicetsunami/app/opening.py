@@ -200,16 +200,7 @@ def _services(
         roots=roots,
         wake=wake,
     )
-    sync = Sync(
-        metadata=metadata,
-        connection=parts.connection,
-        datasets=datasets,
-        pulling=pulling,
-        remote_catalog=remote_catalog,
-        usage=usage,
-        prepare=partial(prepare, parts.connection, places),
-        wake=wake,
-    )
+    sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
     vectors = _vectors(settings, parts, queries, datasets)
     runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake))
@@ -227,6 +218,26 @@ def _services(
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,
         searching=_searching(parts, vectors, remote_catalog),
+    )
+
+
+def _sync(  # noqa: PLR0917 - what the sync stands on
+    parts: _Parts,
+    datasets: Datasets,
+    pulling: Pulling,
+    remote_catalog: RemoteCatalog,
+    places: Places,
+    wake: Callable[[], None],
+) -> Sync:
+    return Sync(
+        metadata=parts.metadata,
+        connection=parts.connection,
+        datasets=datasets,
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        usage=parts.usage,
+        prepare=partial(prepare, parts.connection, places),
+        wake=wake,
     )
 
 

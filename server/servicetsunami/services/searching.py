@@ -95,9 +95,9 @@ class Searching:
             update={"why": _ASKED_THERE, "freshness": freshness, "next": following}
         )
 
-    async def _own(self, caller: Caller, address: TableAddress | None) -> Index | None:
+    async def _own(self, caller: Caller, address: TableAddress) -> Index | None:
         """The index here that is meant, by the name that it has here or there."""
-        if address is None or address.catalog != caller.catalog.lower():
+        if address.catalog != caller.catalog.lower():
             return None
         async with self._metadata.read() as transaction:
             name = DatasetName(schema=address.schema, table=address.table)
@@ -121,6 +121,8 @@ class Searching:
                 return found
         async with self._metadata.read() as transaction:
             known = await transaction.indexes.names(caller.tenant)
+        if address.catalog == caller.catalog.lower():
+            name = f"{address.schema}.{address.table}"
         missing = NotFound.index(name, known)
         raise NotFound(missing.what, f"{missing.next_step}{problem}")
 
