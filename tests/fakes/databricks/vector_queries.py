@@ -65,9 +65,9 @@ def routes(vectors: "Vectors", wrap: Any) -> list[Route]:
 
     path = f"{BASE}/indexes/{{name}}"
     return [
-        Route(f"{path}/scan", wrap(scan), methods=["POST"]),
-        Route(f"{path}/query", wrap(query), methods=["POST"]),
-        Route(f"{path}/query-next-page", wrap(next_page), methods=["POST"]),
+        Route(f"{path}/scan", wrap(scan), methods=["GET", "POST"]),
+        Route(f"{path}/query", wrap(query), methods=["GET", "POST"]),
+        Route(f"{path}/query-next-page", wrap(next_page), methods=["GET", "POST"]),
     ]
 
 

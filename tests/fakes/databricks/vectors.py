@@ -257,15 +257,18 @@ def _detailed(vectors: Vectors, index: Index) -> str:
 def _index_routes(state: State, vectors: Vectors, wrap: Any) -> list[Route]:
     async def many(request: Request) -> Response:
         if request.method == "GET":
-            endpoint = vectors.endpoint(request.query_params["endpoint_name"])
+            name = request.path_params.get("endpoint") or request.query_params["endpoint_name"]
+            endpoint = vectors.endpoint(name)
             found = [
                 {k: v for k, v in each.spec.items() if not k.endswith("_spec")}
                 for each in vectors.indexes.values()
                 if each.spec["endpoint_name"] == endpoint.name
             ]
             return JSONResponse({"vector_indexes": found})
+        spec = await request.json()
+        spec.setdefault("endpoint_name", request.path_params.get("endpoint"))
         with state.lock:
-            made = _checked(state, vectors, await request.json())
+            made = _checked(state, vectors, spec)
             vectors.indexes[made.name] = made
             return JSONResponse(_info(state, vectors, made))
 
@@ -289,11 +292,16 @@ def _index_routes(state: State, vectors: Vectors, wrap: Any) -> list[Route]:
         index.update_looks = vectors.update_looks
         return JSONResponse({})
 
-    path = f"{BASE}/indexes"
+    # The older paths name the endpoint as well; the official search client uses them.
+    bases = (f"{BASE}/indexes", f"{BASE}/endpoints/{{endpoint}}/indexes")
     return [
-        Route(path, wrap(many), methods=["GET", "POST"]),
-        Route(f"{path}/{{name}}/sync", wrap(sync), methods=["POST"]),
-        Route(f"{path}/{{name}}", wrap(one), methods=["GET", "DELETE"]),
+        route
+        for path in bases
+        for route in (
+            Route(path, wrap(many), methods=["GET", "POST"]),
+            Route(f"{path}/{{name}}/sync", wrap(sync), methods=["POST"]),
+            Route(f"{path}/{{name}}", wrap(one), methods=["GET", "DELETE"]),
+        )
     ]
 
 
