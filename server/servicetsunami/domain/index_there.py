@@ -44,8 +44,8 @@ class IndexThere:
     """What is known of an index on Databricks, noted before it is made there.
 
     `version` of the dataset `dataset_id` is delivered as a whole; it is None while anything of
-    another version may be there. `columns` are those that it was made with. `left_out` counts rows
-    that have no id or no vector, which such an index cannot hold.
+    another version may be there, which is one of `touched`. `columns` are those that it was made
+    with. `left_out` counts rows that have no id or no vector, which such an index cannot hold.
     """
 
     kind: IndexKind
@@ -55,6 +55,7 @@ class IndexThere:
     columns: Mapping[str, str] = field(default_factory=dict)
     version: int | None = None
     left_out: int = 0
+    touched: Sequence[int] = ()
 
     KEY: ClassVar[str] = "there"
 
@@ -72,6 +73,7 @@ class IndexThere:
             columns=found["columns"],
             version=found["version"],
             left_out=found["left_out"],
+            touched=tuple(found["touched"]),
         )
 
     def as_metadata(self) -> dict[str, object]:
@@ -85,6 +87,7 @@ class IndexThere:
                 "columns": dict(self.columns),
                 "version": self.version,
                 "left_out": self.left_out,
+                "touched": list(self.touched),
             }
         }
 

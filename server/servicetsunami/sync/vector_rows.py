@@ -38,8 +38,7 @@ async def put_rows(
     """
     only, kept, refused = _refused_before(lease, version), set[str](), set[str]()
     if only is None:
-        stale = _stale(vectors, name, changes) if is_whole else _known(changes.removed)
-        async for keys in stale:
+        async for keys in _gone(vectors, name, changes, is_whole=is_whole):
             for some in _in_urls(keys):
                 await lease.confirm()
                 kept.update(await vectors.remove(name, some))
@@ -70,14 +69,14 @@ def _refused_before(lease: Lease, version: int) -> Collection[str] | None:
     return set(noted["keys"]) if noted and noted["version"] == version else None
 
 
-async def _stale(vectors: "Vectors", name: str, changes: "Changes") -> AsyncGenerator[list[str]]:
-    """The keys there that are not here."""
-    async for keys in vectors.keys(name, ID):
-        yield [key for key in keys if key not in changes.ids]
-
-
-async def _known(keys: Sequence[str]) -> AsyncGenerator[Sequence[str]]:
-    yield keys
+async def _gone(
+    vectors: "Vectors", name: str, changes: "Changes", *, is_whole: bool
+) -> AsyncGenerator[Sequence[str]]:
+    """The keys there that are not here. What was put a moment ago no scan may see yet."""
+    yield changes.removed
+    if is_whole:
+        async for keys in vectors.keys(name, ID):
+            yield [key for key in keys if key not in changes.ids]
 
 
 def _in_urls(keys: Sequence[str]) -> list[list[str]]:

@@ -46,6 +46,8 @@ _PENDING_DELETION_S: Final = 900.0
 _ENDPOINT_S: Final = 3600.0
 _INDEX_S: Final = 6 * 3600.0
 _HIDDEN_S: Final = 120.0
+_TOUCHED_MAX: Final = 10
+"""What earlier versions have put there can be seen by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,12 +211,15 @@ class IndexCourier:
             table_location(self._data_dir, dataset.tenant, dataset.id),
             dataset.version,
             base=known.version,
+            touched=known.touched,
             types=known.columns,
             dimension=delivery.index.dimension,
         )
         changes = await to_thread.run_sync(read)
-        # From now on it may hold anything of both versions, whatever ends this.
-        await self._agree(delivery, replace(known, version=None))
+        # From now on it may hold anything of all these versions, whatever ends this.
+        before = () if known.version is None else (known.version,)
+        touched = (*known.touched, *before, dataset.version)[-_TOUCHED_MAX:]
+        await self._agree(delivery, replace(known, version=None, touched=touched))
         await put_rows(
             delivery.workspace.vectors,
             str(delivery.address),
@@ -223,7 +228,7 @@ class IndexCourier:
             version=dataset.version,
             is_whole=known.version is None,
         )
-        done = replace(known, version=dataset.version, left_out=changes.left_out)
+        done = replace(known, version=dataset.version, left_out=changes.left_out, touched=())
         await self._agree(delivery, done)
 
     async def _ensure(self, delivery: _Delivery) -> "tuple[RemoteIndex, IndexThere]":
@@ -371,7 +376,7 @@ def _is_as_made(found: "RemoteIndex", known: IndexThere, table: TableAddress, in
 
 def _is_out_of_date(found: "RemoteIndex", known: IndexThere, wanted: IndexThere) -> bool:
     """Whether it has to be made anew; one whose endpoint was made anew answers nobody any more."""
-    before = replace(known, version=None, left_out=0)
+    before = replace(known, version=None, left_out=0, touched=())
     return before != wanted or found.endpoint_id not in {None, wanted.endpoint_id}
 
 

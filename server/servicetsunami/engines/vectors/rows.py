@@ -52,10 +52,17 @@ class Changes:
 
 
 def read_changes(
-    table: Path, version: int, *, base: int | None, types: Mapping[str, str], dimension: int
+    table: Path,
+    version: int,
+    *,
+    base: int | None,
+    touched: Collection[int],
+    types: Mapping[str, str],
+    dimension: int,
 ) -> Changes:
     """What makes an index that holds version `base` hold `version`; everything, without a base.
 
+    Of the versions `touched` anything may be there as well.
     Rows without an id or without a vector of that dimension are left out and counted; of several
     rows with one id the last one counts.
     """
@@ -66,12 +73,15 @@ def read_changes(
     known: Mapping[str, bytes] = {}
     if base is not None:
         known = _digests(_load(table, base, dimension)[0])
+    gone = set[str]()
+    for each in touched:
+        gone.update(_load(table, each, dimension)[0].column(ID).to_pylist())
     ids = found.column(ID).to_pylist()
     is_changed = [known.get(each) != digests[each] for each in ids]
     return Changes(
         documents=found.filter(pa.array(is_changed, pa.bool_())),
         ids=frozenset(digests),
-        removed=sorted(known.keys() - digests.keys()),
+        removed=sorted(gone.union(known) - digests.keys()),
         left_out=left_out,
         types=types,
     )
