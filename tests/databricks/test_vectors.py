@@ -282,6 +282,47 @@ async def test_a_failed_index_is_made_anew_when_somebody_says_so(
     assert len(there(workspace).rows) == 4
 
 
+async def test_an_update_that_failed_is_asked_for_again(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    there(workspace).failing = 2
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 4
+
+
+async def test_a_table_that_was_replaced_meanwhile_is_given_its_change_feed_again(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    body = {"error_code": "INVALID_PARAMETER_VALUE", "message": "Change data feed is not enabled."}
+    workspace.faults.add(Fault("POST", ".*/sync$", status=400, body=body))
+    workspace.tables[TABLE].properties.pop("delta.enableChangeDataFeed")
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app)
+    assert workspace.tables[TABLE].properties["delta.enableChangeDataFeed"] == "true"
+    assert len(there(workspace).rows) == 4
+
+
+async def test_a_new_change_takes_the_place_of_one_that_was_held_up(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await index_documents(client)
+    await arrive(client, app)
+    there(workspace).failure = "Broken."
+    await index_documents(client, {"text": "New."})
+    await arrive(client, app, parked=1)
+    there(workspace).failure = None
+    await index_documents(client, {"text": "Newer."})
+    assert (await status(client))["state"] == "waiting"
+    await arrive(client, app)
+    assert len(there(workspace).rows) == 5
+    assert (await status(client))["state"] == "synced"
+
+
 async def test_a_stopped_endpoint_is_named(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from servicetsunami.errors import (
     RemoteConflict,
+    RemoteError,
     RemoteNotFound,
     RemoteRefused,
     RemoteUnavailable,
@@ -32,10 +33,15 @@ _BASE: Final = "/api/2.0/vector-search"
 _ENDPOINTS: Final = f"{_BASE}/endpoints"
 _INDEXES: Final = f"{_BASE}/indexes"
 _SCAN_ROWS: Final = 1_000
-_PENDING: Final = "pending deletion"
-_NOT_READY: Final = "not ready to sync"
 PENDING_DELETION: Final = "PENDING_DELETION"
 NOT_READY: Final = "NOT_READY"
+NO_CHANGE_FEED: Final = "NO_CHANGE_FEED"
+_PASSING: Final[Mapping[str, str]] = {
+    "pending deletion": PENDING_DELETION,
+    "not ready to sync": NOT_READY,
+    "change data feed": NO_CHANGE_FEED,
+}
+"""What Databricks calls a bad request, though it is over in a while, by words of its message."""
 _ITEMS_MAX: Final = 1_000
 
 QueryType = Literal["ANN", "HYBRID", "FULL_TEXT"]
@@ -119,14 +125,12 @@ class Vectors:
         """Have an index made; it takes a while to come.
 
         Raises RemoteConflict: with the code PENDING_DELETION while one of that name is still being
-        deleted, or where there is one already.
+        deleted, NO_CHANGE_FEED while its table keeps none, or where there is one already.
         """
         try:
             await self._client.send("POST", _INDEXES, body=spec, replay=Replay.UNSAFE)
         except RemoteRefused as error:
-            if _PENDING not in error.what:
-                raise
-            raise RemoteConflict(error.what, "It is tried again.", PENDING_DELETION) from error
+            raise _passing(error) from error
         except RemoteUnavailable:
             # The answer may be lost and the work done.
             if await self.find(str(spec["name"])) is None:
@@ -163,14 +167,12 @@ class Vectors:
     async def sync(self, name: str) -> None:
         """Have an index read its table again.
 
-        Raises RemoteConflict with the code NOT_READY while an update runs.
+        Raises RemoteConflict with the code NOT_READY while an update runs, or NO_CHANGE_FEED.
         """
         try:
             await self._client.send("POST", f"{_path(name)}/sync", body={}, replay=Replay.SAFE)
         except RemoteRefused as error:
-            if _NOT_READY not in error.what:
-                raise
-            raise RemoteConflict(error.what, "It is tried again.", NOT_READY) from error
+            raise _passing(error) from error
 
     async def keys(self, name: str, key: str) -> AsyncGenerator[list[str]]:
         """The primary keys of all rows of an index, page by page."""
@@ -222,3 +224,10 @@ class Vectors:
 
 def _path(name: str) -> str:
     return f"{_INDEXES}/{quote(name, safe='')}"
+
+
+def _passing(error: RemoteRefused) -> RemoteError:
+    """What was refused only for now, as such; anything else as it is."""
+    lowered = error.what.lower()
+    code = next((code for words, code in _PASSING.items() if words in lowered), None)
+    return error if code is None else RemoteConflict(error.what, "It is tried again.", code)

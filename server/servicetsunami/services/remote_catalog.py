@@ -78,9 +78,9 @@ class RemoteCatalog:
 
 async def _indexes(workspace: "Workspace", catalog: str) -> "tuple[RemoteIndex, ...]":
     """The indexes of a catalog, on whichever endpoint, with their states."""
-    names = []
+    prefix, names = f"{catalog.lower()}.", list[str]()
     for endpoint in (await workspace.vectors.endpoints())[:_ENDPOINTS_MAX]:
         found = await workspace.vectors.indexes(endpoint.name)
-        names += [each.name for each in found if each.name.lower().startswith(f"{catalog}.")]
+        names += [each.name for each in found if each.name.lower().startswith(prefix)]
     looked = [await workspace.vectors.find(name) for name in sorted(names)[:_INDEXES_MAX]]
     return tuple(index for index in looked if index is not None)

@@ -135,13 +135,14 @@ class Indexes(SentAssets):
         )
 
     async def await_delivery(self, tenant: str, index_id: str) -> None:
-        """Note that a change waits; one that is held up stays so until somebody decides."""
+        """Note that a change waits, in the place of what was there or was held up before."""
         statement = update(INDEXES).where(
             owned_by(tenant, INDEXES),
             INDEXES.c.id == index_id,
-            INDEXES.c.sync_state == SyncState.SYNCED.value,
+            INDEXES.c.sync_state != SyncState.OFF.value,
         )
-        await self._connection.execute(statement.values(sync_state=SyncState.WAITING.value))
+        values = {"sync_state": SyncState.WAITING.value, "sync_error": None}
+        await self._connection.execute(statement.values(values))
 
     async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
         """Count of the indexes, by where they stand on their way to Databricks."""

@@ -41,7 +41,6 @@ _STATEMENT_TIMEOUT_S: Final = 600.0
 _ASKED: Final = "asked_to_sync"
 _REMAKE: Final = "remake"
 _WAITING: Final = "waiting"
-_PENDING_DELETION: Final = "PENDING_DELETION"
 _PENDING_DELETION_S: Final = 900.0
 _ENDPOINT_S: Final = 3600.0
 _INDEX_S: Final = 6 * 3600.0
@@ -162,6 +161,8 @@ class IndexCourier:
                 await lease.confirm()
                 await self._ask_to_sync(delivery, arrived)
                 found = await vectors.find(str(delivery.address)) or found
+            if found.has_failed:
+                raise await _failed(lease, found)
             if not found.is_settled:
                 raise await _still(delivery, found)
             await self._agree(delivery, replace(known, version=arrived))
@@ -247,18 +248,15 @@ class IndexCourier:
             # Noted first: then what is there afterwards is ours, also when the answer is lost.
             await self._agree(delivery, known)
             found = await self._create(delivery)
-        if found.has_failed:
-            await lease.note({**lease.progress, _REMAKE: "OFFLINE" in found.state, _ASKED: None})
-            raise RemoteRefused(
-                f"The index {address} has failed on Databricks: {found.message or found.state}.",
-                "manage_sync with kind index and action retry has it try anew.",
-                "INDEX_FAILED",
-            )
+        if found.has_failed and not found.is_searchable:
+            raise await _failed(lease, found)
         if not found.is_searchable:
             raise await _still(delivery, found)
         return found, known
 
     async def _create(self, delivery: _Delivery) -> "RemoteIndex":
+        from servicetsunami.gateway.vectors import PENDING_DELETION  # noqa: PLC0415 - lazy
+
         vectors, lease = delivery.workspace.vectors, delivery.lease
         spec = spec_there(
             delivery.address,
@@ -271,7 +269,7 @@ class IndexCourier:
         try:
             await vectors.create(spec)
         except RemoteConflict as error:
-            if error.code == _PENDING_DELETION:
+            if error.code == PENDING_DELETION:
                 raise await _waiting(
                     lease, "deletion", error.what, wait_s=10.0, limit_s=_PENDING_DELETION_S
                 ) from error
@@ -323,6 +321,17 @@ def _table(catalog: str, index: Index) -> TableAddress:
 async def _still(delivery: _Delivery, found: "RemoteIndex") -> RemotePending | RemoteRefused:
     what = f"The index {delivery.address} is {found.state or 'not ready'} on Databricks."
     return await _waiting(delivery.lease, "index", what, wait_s=5.0, limit_s=_INDEX_S)
+
+
+async def _failed(lease: Lease, found: "RemoteIndex") -> RemoteConflict | RemoteRefused:
+    """An update that failed is asked for again; an index that failed waits for somebody's word."""
+    what = f"The index {found.name} has failed on Databricks: {found.message or found.state}."
+    await lease.note({**lease.progress, _REMAKE: not found.is_searchable, _ASKED: None})
+    if found.is_searchable:
+        return RemoteConflict(what, "It is asked to sync again.", "UPDATE_FAILED")
+    return RemoteRefused(
+        what, "manage_sync with kind index and action retry makes it anew.", "INDEX_FAILED"
+    )
 
 
 async def _waiting(

@@ -58,7 +58,8 @@ class Index:
     update: dict[str, Row] | None = None
     update_looks: int = 0
     failure: str | None = None
-    updates: int = 0
+    failing: int = 0
+    has_failed: bool = False
 
     @property
     def name(self) -> str:
@@ -228,7 +229,6 @@ def _info(state: State, vectors: Vectors, index: Index) -> dict[str, Any]:
         index.update_looks -= 1
         if index.update_looks < 0:
             index.rows, index.update = index.update, None
-            index.updates += 1
     return {
         **index.spec,
         "endpoint_id": index.endpoint_id,
@@ -251,6 +251,8 @@ def _detailed(vectors: Vectors, index: Index) -> str:
         return "PROVISIONING_INITIAL_SNAPSHOT"
     if index.is_direct:
         return "ONLINE_DIRECT_ACCESS"
+    if index.has_failed:
+        return "ONLINE_PIPELINE_FAILED"
     return "ONLINE_TRIGGERED_UPDATE" if index.update is not None else "ONLINE_NO_PENDING_UPDATE"
 
 
@@ -287,6 +289,10 @@ def _index_routes(state: State, vectors: Vectors, wrap: Any) -> list[Route]:
         if index.looks_left >= 0 or index.update is not None:
             message = "Index is not ready to sync yet. Pipeline is in state RUNNING."
             raise ApiError(400, "BAD_REQUEST", message)
+        index.has_failed = index.failing > 0
+        if index.has_failed:
+            index.failing -= 1
+            return JSONResponse({})
         with state.lock:
             index.update = _rows(index, _table(state, index))
         index.update_looks = vectors.update_looks
