@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pyarrow as pa
 import pytest
 from mcp.client import Client
@@ -170,6 +171,19 @@ async def test_databricks_being_away_fails_only_what_was_asked_of_it(
     assert "No index is named 'default.elsewhere'" in said
     assert "could not be asked" in said
     workspace.up()
+
+
+@pytest.mark.slow
+async def test_a_search_that_hangs_there_ends_in_time(
+    sent: Client, workspace: FakeWorkspace
+) -> None:
+    workspace.faults.add(Fault("POST", ".*/query$", hang_s=60.0, times=None))
+    with anyio.fail_after(25):
+        said = await failure(
+            sent, "search_vectors", index="help", query="printer", run_on="databricks"
+        )
+    assert "Databricks did not answer" in said
+    assert ids(await find(sent, "printer"))[0] == "E42"
 
 
 async def test_what_has_not_arrived_or_does_not_answer_yet_says_so(

@@ -1,13 +1,15 @@
 """Indexes are on Databricks as they are here: made once, changed, and deleted."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.client import Client
 
-from servicetsunami.app import App
-from tests.databricks.connecting import CATALOG
+from servicetsunami.app import App, open_app
+from servicetsunami.transport.mcp import LakeServer
+from tests.databricks.connecting import CATALOG, connected
 from tests.databricks.indexing import (
     DOCUMENTS,
     TABLE,
@@ -321,6 +323,25 @@ async def test_a_new_change_takes_the_place_of_one_that_was_held_up(
     await arrive(client, app)
     assert len(there(workspace).rows) == 5
     assert (await status(client))["state"] == "synced"
+
+
+async def test_the_endpoint_is_made_as_the_settings_say(
+    workspace: FakeWorkspace, tmp_path: Path, files: Path
+) -> None:
+    chosen = {
+        "databricks_vector_endpoint": "shared",
+        "databricks_vector_endpoint_type": "STORAGE_OPTIMIZED",
+    }
+    settings = connected(workspace, tmp_path / "data", files).model_copy(update=chosen)
+    async with (
+        open_app(settings) as app,
+        Client(LakeServer(app.services, app.caller), raise_exceptions=True) as client,
+    ):
+        await index_documents(client)
+        await arrive(client, app)
+    [endpoint] = workspace.vectors.endpoints.values()
+    assert (endpoint.name, endpoint.kind) == ("shared", "STORAGE_OPTIMIZED")
+    assert there(workspace).spec["endpoint_name"] == "shared"
 
 
 async def test_a_stopped_endpoint_is_named(

@@ -189,9 +189,7 @@ class Vectors:
                 return
             last = following
 
-    async def query(
-        self, index: RemoteIndex, question: VectorQuestion, *, deadline_s: float | None = None
-    ) -> list[dict[str, Any]]:
+    async def query(self, index: RemoteIndex, question: VectorQuestion) -> list[dict[str, Any]]:
         """The rows that fit best, at most as many as asked for, with their `score`."""
         path, types = _path(index.name), list[tuple[str, str]]()
         answer = await self._client.send(
@@ -199,7 +197,6 @@ class Vectors:
             f"{path}/query",
             body=question.body,
             replay=Replay.SAFE,
-            deadline_s=deadline_s,
         )
         rows, seen = found_rows(answer, types), {""}
         while len(rows) < question.count and (token := next_page(answer)) not in seen:
@@ -210,7 +207,6 @@ class Vectors:
                 f"{path}/query-next-page",
                 body=body,
                 replay=Replay.SAFE,
-                deadline_s=deadline_s,
             )
             rows += found_rows(answer, types)
         return rows[: question.count]

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.index import TEXT, Index
 from servicetsunami.domain.index_there import MODEL_PROPERTY, IndexThere
 from servicetsunami.domain.remote import TableAddress
-from servicetsunami.errors import InvalidInput, RemoteConflict
+from servicetsunami.errors import InvalidInput, RemoteConflict, TimedOut
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
@@ -27,7 +28,7 @@ _TYPES: "Final[Mapping[str, QueryType]]" = {
     "keyword": "FULL_TEXT",
 }
 _LOOK_S: Final = 5.0
-_QUERY_S: Final = 15.0
+_SEARCH_S: Final = 20.0
 _SHOWN_CHARS: Final = 800
 _STANDARD: Final = "STANDARD"
 
@@ -77,10 +78,16 @@ class RemoteVectors:
                     f"The index {found.name} is {found.state or 'not ready'} on Databricks.",
                     "Ask again in a moment, or with run_on local where it is here.",
                 )
-            workspace = await self._connection.workspace()
-            surveyed = await _survey(workspace, found, own)
-            question = await self._question(workspace, search, surveyed)
-            rows = await workspace.vectors.query(found, question, deadline_s=_QUERY_S)
+            with anyio.move_on_after(_SEARCH_S) as scope:
+                workspace = await self._connection.workspace()
+                surveyed = await _survey(workspace, found, own)
+                question = await self._question(workspace, search, surveyed)
+                rows = await workspace.vectors.query(found, question)
+            if scope.cancelled_caught:
+                raise TimedOut(
+                    f"Databricks did not answer the search within {_SEARCH_S:g} s.",
+                    "Ask again, for fewer results; or with run_on local where the index is here.",
+                )
             tally.rows = len(rows)
         there = IndexThere.of(own.metadata) if own is not None else None
         return FoundDocuments(

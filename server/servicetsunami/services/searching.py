@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import DEFAULT_SCHEMA, DatasetName
+from servicetsunami.domain.dataset import DatasetName
 from servicetsunami.domain.index import Index
 from servicetsunami.domain.index_there import IndexThere, name_here, name_there
 from servicetsunami.domain.remote import TableAddress
@@ -182,12 +182,13 @@ class Searching:
 
 def _address(name: str, caller: Caller) -> TableAddress:
     """The full name that is meant: of the caller's catalog, unless it says another."""
+    catalog = caller.catalog.lower()
     parts = name.split(".")
-    if len(parts) == 1:
-        parts = [DEFAULT_SCHEMA, *parts]
-    if len(parts) < _FULL_PARTS:
-        parts = [caller.catalog, *parts]
-    return TableAddress.parse(".".join(parts))
+    is_elsewhere = len(parts) == _FULL_PARTS and parts[0].strip("`").lower() != catalog
+    if is_elsewhere and caller.has_databricks:
+        return TableAddress.parse(name)
+    parsed = DatasetName.parse(name, catalog=caller.catalog)
+    return TableAddress(catalog=catalog, schema=parsed.schema, table=parsed.table)
 
 
 def _freshness(own: Index) -> dict[str, Any]:

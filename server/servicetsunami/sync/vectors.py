@@ -1,8 +1,7 @@
 """Carries indexes to Databricks: made once, then filled from their table, or row by row."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,25 +9,37 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 
 from servicetsunami.domain.dataset import Dataset, SyncState
-from servicetsunami.domain.index import ID, TEXT, VECTOR, Index
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.index_there import (
     MODEL_PROPERTY,
     IndexKind,
     IndexThere,
     columns_there,
     name_there,
-    same_schema,
     spec_there,
 )
 from servicetsunami.domain.outbox import Change, OutboxItem
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.engines.vectors.rows import read_changes
-from servicetsunami.errors import RemoteConflict, RemotePending, RemoteRefused
+from servicetsunami.errors import RemoteConflict, RemoteRefused
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import table_location
 from servicetsunami.sync import statements as sql
 from servicetsunami.sync.places import Places
+from servicetsunami.sync.vector_findings import (
+    ASKED,
+    INDEX_S,
+    REMAKE,
+    behind,
+    failed,
+    foreign,
+    is_as_made,
+    is_out_of_date,
+    refuse_what_is_no_index,
+    still_coming,
+    waiting,
+)
 from servicetsunami.sync.vector_rows import REFUSED, put_rows
 from servicetsunami.sync.worker import Lease
 
@@ -38,12 +49,8 @@ if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
 _STATEMENT_TIMEOUT_S: Final = 600.0
-_ASKED: Final = "asked_to_sync"
-_REMAKE: Final = "remake"
-_WAITING: Final = "waiting"
 _PENDING_DELETION_S: Final = 900.0
 _ENDPOINT_S: Final = 3600.0
-_INDEX_S: Final = 6 * 3600.0
 _HIDDEN_S: Final = 120.0
 _TOUCHED_MAX: Final = 10
 """What earlier versions have put there can be seen by now."""
@@ -109,7 +116,7 @@ class IndexCourier:
             if index is None or index.sync_state is SyncState.OFF:
                 return
             dataset = await transaction.datasets.get(item.tenant, index.name)
-        _refuse_what_is_no_index(dataset)
+        refuse_what_is_no_index(dataset)
         place = await self._places.prepare(workspace, item.tenant, index.name.schema)
         endpoint = await self._ensure_endpoint(workspace, lease)
         is_sent = dataset.sync_state is not SyncState.OFF
@@ -146,7 +153,7 @@ class IndexCourier:
             )
         if found is None or not found.is_usable:
             what = f"The endpoint {name} for vector search is being made on Databricks."
-            raise await _waiting(lease, "endpoint", what, wait_s=10.0, limit_s=_ENDPOINT_S)
+            raise await waiting(lease, "endpoint", what, wait_s=10.0, limit_s=_ENDPOINT_S)
         return found
 
     async def _follow_table(self, delivery: _Delivery) -> None:
@@ -154,20 +161,20 @@ class IndexCourier:
         dataset, lease, vectors = delivery.dataset, delivery.lease, delivery.workspace.vectors
         arrived = dataset.synced_version
         if arrived is None:
-            raise _behind(dataset)
+            raise behind(dataset)
         found, known = await self._ensure(await self._fed_by_table(delivery))
         if known.version is None or known.version < arrived:
-            if lease.progress.get(_ASKED) != arrived:
+            if lease.progress.get(ASKED) != arrived:
                 await lease.confirm()
                 await self._ask_to_sync(delivery, arrived)
                 found = await vectors.find(str(delivery.address)) or found
             if found.has_failed:
-                raise await _failed(lease, found)
+                raise await failed(lease, found)
             if not found.is_settled:
-                raise await _still(delivery, found)
+                raise await still_coming(delivery.lease, found)
             await self._agree(delivery, replace(known, version=arrived))
         if arrived < dataset.version:
-            raise _behind(dataset)
+            raise behind(dataset)
 
     async def _ask_to_sync(self, delivery: _Delivery, version: int) -> None:
         from servicetsunami.gateway.vectors import NOT_READY  # noqa: PLC0415 - lazy
@@ -177,10 +184,10 @@ class IndexCourier:
         except RemoteConflict as error:
             if error.code != NOT_READY:
                 raise
-            raise await _waiting(
-                delivery.lease, "sync", error.what, wait_s=2.0, limit_s=_INDEX_S
+            raise await waiting(
+                delivery.lease, "sync", error.what, wait_s=2.0, limit_s=INDEX_S
             ) from error
-        await delivery.lease.note({**delivery.lease.progress, _ASKED: version})
+        await delivery.lease.note({**delivery.lease.progress, ASKED: version})
 
     async def _fed_by_table(self, delivery: _Delivery) -> _Delivery:
         """Have the table tell what changes in it; the index gets the columns of the table."""
@@ -189,7 +196,7 @@ class IndexCourier:
         table = await delivery.workspace.catalogs.get_table(delivery.table)
         if table is None or table.properties.get(sql.OWNER_PROPERTY) != delivery.dataset.id:
             what = f"The table {delivery.table} cannot be seen on Databricks as it was sent."
-            raise await _waiting(delivery.lease, "table", what, wait_s=2.0, limit_s=_HIDDEN_S)
+            raise await waiting(delivery.lease, "table", what, wait_s=2.0, limit_s=_HIDDEN_S)
         model = delivery.index.model
         wanted = {sql.CHANGE_FEED: "true", MODEL_PROPERTY: model}
         if not wanted.items() <= table.properties.items():
@@ -237,9 +244,9 @@ class IndexCourier:
         vectors, address, lease = delivery.workspace.vectors, str(delivery.address), delivery.lease
         found, known = await vectors.find(address), delivery.known
         if found is not None:
-            if known is None or not _is_as_made(found, known, delivery.table, delivery.index):
-                raise _foreign(delivery.address, delivery.index)
-            if _is_out_of_date(found, known, delivery.wanted) or lease.progress.get(_REMAKE):
+            if known is None or not is_as_made(found, known, delivery.table, delivery.index):
+                raise foreign(delivery.address, delivery.index)
+            if is_out_of_date(found, known, delivery.wanted) or lease.progress.get(REMAKE):
                 await lease.confirm()
                 await vectors.delete(address)
                 found = None
@@ -249,9 +256,9 @@ class IndexCourier:
             await self._agree(delivery, known)
             found = await self._create(delivery)
         if found.has_failed and not found.is_searchable:
-            raise await _failed(lease, found)
+            raise await failed(lease, found)
         if not found.is_searchable:
-            raise await _still(delivery, found)
+            raise await still_coming(delivery.lease, found)
         return found, known
 
     async def _create(self, delivery: _Delivery) -> "RemoteIndex":
@@ -264,13 +271,13 @@ class IndexCourier:
             delivery.wanted,
             dimension=delivery.index.dimension,
         )
-        await lease.note({**lease.progress, _REMAKE: None, _ASKED: None, REFUSED: None})
+        await lease.note({**lease.progress, REMAKE: None, ASKED: None, REFUSED: None})
         await lease.confirm()
         try:
             await vectors.create(spec)
         except RemoteConflict as error:
             if error.code == PENDING_DELETION:
-                raise await _waiting(
+                raise await waiting(
                     lease, "deletion", error.what, wait_s=10.0, limit_s=_PENDING_DELETION_S
                 ) from error
             if not error.code.endswith("ALREADY_EXISTS"):
@@ -278,7 +285,7 @@ class IndexCourier:
         found = await vectors.find(str(delivery.address))
         if found is None:
             what = f"The index {delivery.address} cannot be seen, or its name is taken by a table."
-            raise await _waiting(lease, "hidden", what, wait_s=2.0, limit_s=_HIDDEN_S)
+            raise await waiting(lease, "hidden", what, wait_s=2.0, limit_s=_HIDDEN_S)
         return found
 
     async def _agree(self, delivery: _Delivery, there: IndexThere) -> None:
@@ -298,7 +305,7 @@ class IndexCourier:
             return
         address = str(name_there(place.catalog, index.name))
         found = await workspace.vectors.find(address)
-        if found is not None and _is_as_made(found, known, _table(place.catalog, index), index):
+        if found is not None and is_as_made(found, known, _table(place.catalog, index), index):
             await lease.confirm()
             await workspace.vectors.delete(address)
 
@@ -316,83 +323,3 @@ class IndexCourier:
 
 def _table(catalog: str, index: Index) -> TableAddress:
     return TableAddress(catalog=catalog, schema=index.name.schema, table=index.name.table)
-
-
-async def _still(delivery: _Delivery, found: "RemoteIndex") -> RemotePending | RemoteRefused:
-    what = f"The index {delivery.address} is {found.state or 'not ready'} on Databricks."
-    return await _waiting(delivery.lease, "index", what, wait_s=5.0, limit_s=_INDEX_S)
-
-
-async def _failed(lease: Lease, found: "RemoteIndex") -> RemoteConflict | RemoteRefused:
-    """An update that failed is asked for again; an index that failed waits for somebody's word."""
-    what = f"The index {found.name} has failed on Databricks: {found.message or found.state}."
-    await lease.note({**lease.progress, _REMAKE: not found.is_searchable, _ASKED: None})
-    if found.is_searchable:
-        return RemoteConflict(what, "It is asked to sync again.", "UPDATE_FAILED")
-    return RemoteRefused(
-        what, "manage_sync with kind index and action retry makes it anew.", "INDEX_FAILED"
-    )
-
-
-async def _waiting(
-    lease: Lease, code: str, what: str, *, wait_s: float, limit_s: float
-) -> RemotePending | RemoteRefused:
-    """The error that says to look again; when it has been so for too long, that it is parked."""
-    noted = lease.progress.get(_WAITING)
-    since = noted.get("since") if isinstance(noted, Mapping) and noted["for"] == code else None
-    if since is None:
-        since = lease.now.isoformat()
-        await lease.note({**lease.progress, _WAITING: {"for": code, "since": since}})
-    if lease.now - datetime.fromisoformat(str(since)) < timedelta(seconds=limit_s):
-        return RemotePending(what, "It is looked at again soon.", code, wait_s)
-    await lease.note({**lease.progress, _WAITING: None})
-    return RemoteRefused(
-        f"{what} It has been so for {limit_s / 60:g} minutes.",
-        "Look at it there, then manage_sync with kind index and action retry.",
-        code,
-    )
-
-
-def _behind(dataset: Dataset) -> RemotePending:
-    """The index waits for its table, as long as that takes: whatever holds it up says so itself."""
-    return RemotePending(
-        f"Version {dataset.version} of the table {dataset.name} has not reached Databricks yet.",
-        "sync_status with that name shows what holds it up; the index follows by itself.",
-        "TABLE_BEHIND",
-        30.0 if dataset.sync_state is SyncState.PARKED else 2.0,
-    )
-
-
-def _refuse_what_is_no_index(dataset: Dataset) -> None:
-    missing = {ID, TEXT, VECTOR} - {column.name for column in dataset.columns}
-    if missing:
-        raise RemoteRefused(
-            f"The dataset {dataset.name} has no {', '.join(sorted(missing))} any more, so it is no "
-            "index.",
-            "Delete it, and call index_documents again.",
-            "NO_INDEX",
-        )
-
-
-def _is_as_made(found: "RemoteIndex", known: IndexThere, table: TableAddress, index: Index) -> bool:
-    """Whether it is what we asked for, as far as Databricks gives it back."""
-    is_alike = found.primary_key == ID and found.kind == known.kind.value
-    has_vectors = not found.vectors or dict(found.vectors) == {VECTOR: index.dimension}
-    if known.kind is IndexKind.DELTA_SYNC:
-        return is_alike and has_vectors and (found.source_table or "").lower() == str(table)
-    return is_alike and has_vectors and same_schema(known.columns, found.schema)
-
-
-def _is_out_of_date(found: "RemoteIndex", known: IndexThere, wanted: IndexThere) -> bool:
-    """Whether it has to be made anew; one whose endpoint was made anew answers nobody any more."""
-    before = replace(known, version=None, left_out=0, touched=())
-    return before != wanted or found.endpoint_id not in {None, wanted.endpoint_id}
-
-
-def _foreign(address: TableAddress, index: Index) -> RemoteRefused:
-    return RemoteRefused(
-        f"On Databricks there is an index {address} that is not from here: it is left alone.",
-        "Rename or delete it there, then manage_sync with kind index and action retry; or keep "
-        f"{index.name} on this machine with action off.",
-        "FOREIGN_INDEX",
-    )
