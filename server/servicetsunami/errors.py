@@ -153,10 +153,6 @@ class RemotePending(RemoteConflict):
         super().__init__(what, next_step, code)
         self.wait_s = wait_s
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str, float]]:  # ty: ignore
-        """Keep the time to wait on the way through a process border."""
-        return type(self), (self.what, self.next_step, self.code, self.wait_s)
-
 
 class RemoteRefused(RemoteError):
     """Databricks will never do this, however often it is asked."""
