@@ -16,6 +16,7 @@ ServerError                 base; says what failed and what to do next
 │   ├── RemoteDenied            the credentials lack a permission there
 │   ├── RemoteNotFound          it does not have what was named
 │   ├── RemoteConflict          the thing exists already, or is being changed; may pass by itself
+│   │   └── RemotePending               it is at work on it: nothing is wrong, look again later
 │   └── RemoteRefused           it will never do this, however often it is asked
 └── ConfigurationError      a setting or this machine needs a change before the server can work
 """
@@ -150,6 +151,14 @@ class RemoteNotFound(RemoteError):
 
 class RemoteConflict(RemoteError):
     """The thing exists already on Databricks, or is being changed; it may pass by itself."""
+
+
+class RemotePending(RemoteConflict):
+    """Databricks, or an earlier change, is still at work; look again after `wait_s`."""
+
+    def __init__(self, what: str, next_step: str, code: str = "", wait_s: float = 5.0) -> None:
+        super().__init__(what, next_step, code)
+        self.wait_s = wait_s
 
 
 class RemoteRefused(RemoteError):

@@ -215,6 +215,17 @@ class Settings(BaseSettings):
         validation_alias="DATABRICKS_CLUSTER_ID",
         description="Cluster on which notebooks run there. Empty: serverless compute.",
     )
+    databricks_vector_endpoint: str = Field(
+        default="servicetsunami",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
+        validation_alias="DATABRICKS_VECTOR_ENDPOINT",
+        description="Endpoint for vector search that holds the indexes. Made when missing.",
+    )
+    databricks_vector_endpoint_type: Literal["STANDARD", "STORAGE_OPTIMIZED"] = Field(
+        default="STANDARD",
+        validation_alias="DATABRICKS_VECTOR_ENDPOINT_TYPE",
+        description="Of which type it is made.",
+    )
     databricks_readable_catalogs: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         validation_alias="DATABRICKS_READABLE_CATALOGS",

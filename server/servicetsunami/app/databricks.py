@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from servicetsunami import __version__
 from servicetsunami.app.children import staging_pool
-from servicetsunami.domain.caller import LOCAL_TENANT
+from servicetsunami.domain.caller import LOCAL_TENANT, Caller
 from servicetsunami.domain.dataset import DEFAULT_SCHEMA
 from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.engines.workers.zygote import Zygote
@@ -35,6 +35,7 @@ def sync_worker(
     from servicetsunami.sync.models import ModelCourier  # noqa: PLC0415
     from servicetsunami.sync.notebooks import NotebookCourier  # noqa: PLC0415 - only with one
     from servicetsunami.sync.tables import TableCourier  # noqa: PLC0415
+    from servicetsunami.sync.vectors import EndpointChoice, IndexCourier  # noqa: PLC0415
     from servicetsunami.sync.worker import Pace, SyncWorker  # noqa: PLC0415
 
     courier = TableCourier(
@@ -55,6 +56,16 @@ def sync_worker(
             AssetKind.ENDPOINT: ModelCourier(
                 metadata=metadata, connection=connection, catalog_of=partial(catalog_of, settings)
             ),
+            AssetKind.INDEX: IndexCourier(
+                metadata=metadata,
+                connection=connection,
+                places=places,
+                endpoint=EndpointChoice(
+                    name=settings.databricks_vector_endpoint,
+                    kind=settings.databricks_vector_endpoint_type,
+                ),
+                data_dir=settings.data_dir,
+            ),
         },
         owner=process_name(),
         tenants=settings.databricks_enabled_tenants or None,
@@ -72,6 +83,16 @@ async def prepare(connection: Connection, places: Places, tenant: str) -> None:
 def catalog_of(settings: Settings, tenant: str) -> str:
     """The catalog of a tenant, the same here and there."""
     return settings.catalog_of(tenant, is_single=tenant == LOCAL_TENANT)
+
+
+def caller_of(settings: Settings, tenant: str, subject: str) -> Caller:
+    """Who a tenant's own work is done for when nobody calls: of other catalogs it reads none."""
+    return Caller(
+        tenant=tenant,
+        subject=subject,
+        catalog=catalog_of(settings, tenant),
+        has_databricks=settings.has_databricks(tenant),
+    )
 
 
 def workspace_config(settings: Settings) -> "WorkspaceConfig":

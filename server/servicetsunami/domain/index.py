@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Self
 
-from servicetsunami.domain.dataset import DatasetName
+from servicetsunami.domain.dataset import DatasetName, SyncState
 
 ID: Final = "id"
 TEXT: Final = "text"
@@ -55,8 +55,9 @@ class Index:
 
     Its documents are the rows of the dataset of the same name: `id`, `text`, `vector`, and columns
     of their own; a long one is several rows, with `document_id` and `chunk`. `model` made all its
-    vectors; those of two models are never compared. `follows_version` is the version of the
-    dataset it follows that has been taken in whole.
+    vectors; those of two models are never compared. `version` is the newest one of its documents,
+    None before the first; `follows_version` the one of the dataset it follows that has been taken
+    in whole. `metadata` has what is known of it on Databricks.
     """
 
     id: str
@@ -68,6 +69,12 @@ class Index:
     updated_at: datetime
     follows: Followed | None = None
     follows_version: int | None = None
+    version: int | None = None
+    sync_state: SyncState = SyncState.WAITING
+    synced_version: int | None = None
+    synced_at: datetime | None = None
+    sync_error: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from servicetsunami.gateway.notebooks import Notebooks
 from servicetsunami.gateway.runs import Runs
 from servicetsunami.gateway.serving import Serving
 from servicetsunami.gateway.statements import Statements
+from servicetsunami.gateway.vectors import Vectors
 from servicetsunami.gateway.warehouses import Warehouses
 
 
@@ -31,6 +32,7 @@ class Workspace:
     runs: Runs
     jobs: Jobs
     serving: Serving
+    vectors: Vectors
     warehouses: Warehouses
     health: Health
     store: httpx.AsyncClient
@@ -70,6 +72,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         runs=Runs(client, config.cluster_id),
         jobs=Jobs(client),
         serving=Serving(client),
+        vectors=Vectors(client),
         warehouses=warehouses,
         health=Health(client, warehouses),
         store=store,

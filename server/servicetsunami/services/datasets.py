@@ -35,7 +35,7 @@ from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Progress, Report, silent
-from servicetsunami.services.promises import promise
+from servicetsunami.services.promises import forget_index_of, promise
 from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries, Question
 from servicetsunami.services.remote_catalog import RemoteCatalog
@@ -230,6 +230,7 @@ class Datasets:
         async with self._metadata.begin() as transaction:
             dataset = await transaction.datasets.delete(caller.tenant, parsed, at=now)
             await _promise_removal(transaction, dataset, at=now)
+            await forget_index_of(transaction, caller.tenant, parsed, at=now)
         self._on_change()
         await self._remove_files(dataset)
         return DeletedAsset(

@@ -29,7 +29,7 @@ from servicetsunami.errors import (
 )
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import Progress
-from servicetsunami.services.promises import promise
+from servicetsunami.services.promises import promise, promise_index_of
 from servicetsunami.services.sources import Settled, Source, Work, as_own_change
 from servicetsunami.stores.locks import FileLock
 from servicetsunami.stores.metadata import Metadata
@@ -362,12 +362,12 @@ async def _acknowledge(
         await transaction.datasets.mark_synced(
             dataset.tenant, dataset.id, version=change.version, at=change.created_at
         )
-    if not settled.is_promised:
-        return
-    payload = {
-        "version": change.version,
-        "operation": change.operation,
-        "rows_written": change.rows_written,
-        **({"keys": list(keys)} if keys else {}),
-    }
-    await promise(transaction, dataset, Change.UPSERT, payload, at=change.created_at)
+    if settled.is_promised:
+        payload = {
+            "version": change.version,
+            "operation": change.operation,
+            "rows_written": change.rows_written,
+            **({"keys": list(keys)} if keys else {}),
+        }
+        await promise(transaction, dataset, Change.UPSERT, payload, at=change.created_at)
+    await promise_index_of(transaction, dataset.tenant, dataset.name, at=change.created_at)

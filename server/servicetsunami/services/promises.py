@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from servicetsunami.domain.dataset import Dataset, SyncState
+from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState
 from servicetsunami.domain.endpoint import Endpoint
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook
 from servicetsunami.domain.outbox import AssetKind, Change
@@ -67,3 +68,46 @@ def _known_there(asset: Notebook | Job | Endpoint) -> dict[str, object]:
     if isinstance(asset, Notebook):
         return {"sha256_there": asset.there.sha256 if asset.there else None}
     return asset.there.as_metadata() if isinstance(asset, Job) and asset.there else {}
+
+
+async def promise_index(
+    transaction: "Transaction", index: Index, change: Change, *, at: datetime
+) -> None:
+    """Promise an index as it is, or its removal, instead of what waited before."""
+    await transaction.outbox.supersede(
+        index.tenant,
+        kind=AssetKind.INDEX,
+        asset_id=index.id,
+        reason="a later change of the index",
+        at=at,
+    )
+    if index.sync_state is not SyncState.OFF:
+        await transaction.outbox.put(
+            tenant=index.tenant,
+            kind=AssetKind.INDEX,
+            asset_id=index.id,
+            subject=str(index.name),
+            change=change,
+            payload={},
+            at=at,
+        )
+
+
+async def promise_index_of(
+    transaction: "Transaction", tenant: str, name: DatasetName, *, at: datetime
+) -> None:
+    """After a dataset was changed: if it holds the documents of an index, that is promised too."""
+    index = await transaction.indexes.find(tenant, name)
+    if index is not None:
+        await transaction.indexes.await_delivery(tenant, index.id)
+        await promise_index(transaction, index, Change.UPSERT, at=at)
+
+
+async def forget_index_of(
+    transaction: "Transaction", tenant: str, name: DatasetName, *, at: datetime
+) -> None:
+    """With a dataset that is deleted, the index whose documents it holds goes, here and there."""
+    index = await transaction.indexes.find(tenant, name)
+    if index is not None:
+        await transaction.indexes.delete(tenant, name, at=at)
+        await promise_index(transaction, index, Change.DELETE, at=at)

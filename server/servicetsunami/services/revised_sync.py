@@ -1,28 +1,28 @@
-"""Steers the way of notebooks, jobs and endpoints to Databricks: what is the same for all."""
+"""Steers the way of notebooks, jobs, endpoints and indexes to Databricks."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import SyncState
+from servicetsunami.domain.dataset import DatasetName, SyncState
 from servicetsunami.domain.endpoint import Endpoint
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import ConfigurationError, InvalidInput
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.promises import promise_index, promise_newest
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
-    from servicetsunami.stores.endpoints import Endpoints
-    from servicetsunami.stores.jobs import Jobs
-    from servicetsunami.stores.notebooks import Notebooks
+    from servicetsunami.stores.revised import SentAssets
 
+Steered: TypeAlias = Notebook | Job | Index | Endpoint
 Pull = Callable[[Caller, str | None], Awaitable[ManagedSync]]
 
 
@@ -70,6 +70,8 @@ class RevisedSync:
         name = given
         if given is not None and self._outbox_kind is AssetKind.NOTEBOOK:
             name = str(NotebookName.parse(given))
+        if given is not None and self._outbox_kind is AssetKind.INDEX:
+            name = str(DatasetName.parse(given, catalog=caller.catalog))
         if action in {"initialise", "retry", "pull"}:
             check_connected(caller)
         if action in {"initialise", "retry"}:
@@ -111,12 +113,7 @@ class RevisedSync:
         async with self._metadata.begin() as transaction:
             asset = await self._get(transaction, caller, name)
             await self._store(transaction).set_sync(caller.tenant, asset.id, state)
-            await promise_newest(
-                transaction,
-                replace(asset, sync_state=state),
-                Change.UPSERT,
-                at=datetime.now(UTC),
-            )
+            await _promise(transaction, replace(asset, sync_state=state))
         self._wake()
         done = "is sent to Databricks again" if is_on else "stays on this machine"
         return self.managed("on" if is_on else "off", name, done=f"{name} {done}.")
@@ -134,28 +131,37 @@ class RevisedSync:
             next="Call sync_status to see how it stands.",
         )
 
-    def _store(self, transaction: "Transaction") -> "Notebooks | Jobs | Endpoints":
+    def _store(self, transaction: "Transaction") -> "SentAssets":
         stores = {
             AssetKind.NOTEBOOK: transaction.notebooks,
             AssetKind.JOB: transaction.jobs,
+            AssetKind.INDEX: transaction.indexes,
             AssetKind.ENDPOINT: transaction.endpoints,
         }
         return stores[self._outbox_kind]
 
-    async def _find(
-        self, transaction: "Transaction", caller: Caller, name: str
-    ) -> Notebook | Job | Endpoint | None:
-        if self._outbox_kind is AssetKind.NOTEBOOK:
-            return await transaction.notebooks.find(caller.tenant, NotebookName(name))
+    async def _find(self, transaction: "Transaction", caller: Caller, name: str) -> Steered | None:
+        if self._outbox_kind is AssetKind.JOB:
+            return await transaction.jobs.find(caller.tenant, name)
+        if self._outbox_kind is AssetKind.INDEX:
+            return await transaction.indexes.find(caller.tenant, DatasetName.of(name))
         if self._outbox_kind is AssetKind.ENDPOINT:
             return await transaction.endpoints.find(caller.tenant, name)
-        return await transaction.jobs.find(caller.tenant, name)
+        return await transaction.notebooks.find(caller.tenant, NotebookName(name))
 
-    async def _get(
-        self, transaction: "Transaction", caller: Caller, name: str
-    ) -> Notebook | Job | Endpoint:
-        if self._outbox_kind is AssetKind.NOTEBOOK:
-            return await transaction.notebooks.get(caller.tenant, NotebookName(name))
+    async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Steered:
+        if self._outbox_kind is AssetKind.JOB:
+            return await transaction.jobs.get(caller.tenant, name)
+        if self._outbox_kind is AssetKind.INDEX:
+            return await transaction.indexes.get(caller.tenant, DatasetName.of(name))
         if self._outbox_kind is AssetKind.ENDPOINT:
             return await transaction.endpoints.get(caller.tenant, name)
-        return await transaction.jobs.get(caller.tenant, name)
+        return await transaction.notebooks.get(caller.tenant, NotebookName(name))
+
+
+async def _promise(transaction: "Transaction", asset: Steered) -> None:
+    now = datetime.now(UTC)
+    if isinstance(asset, Index):
+        await promise_index(transaction, asset, Change.UPSERT, at=now)
+    else:
+        await promise_newest(transaction, asset, Change.UPSERT, at=now)

@@ -14,7 +14,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.ingestion import REMOTE_PREFIX, IngestRequest
 from servicetsunami.services.progress import Report
-from servicetsunami.services.promises import WHOLE, promise
+from servicetsunami.services.promises import WHOLE, promise, promise_index_of
 from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.revised_sync import check_connected, look_before_retry
@@ -162,6 +162,7 @@ class Sync:
                 await transaction.notebooks.unpark(caller.tenant, None)
                 await transaction.jobs.unpark(caller.tenant, None)
                 await transaction.endpoints.unpark(caller.tenant, None)
+                await transaction.indexes.unpark(caller.tenant, None)
         self._wake()
         return items
 
@@ -256,6 +257,8 @@ class Sync:
             if is_on:
                 payload = {"version": dataset.version, "operation": WHOLE}
                 await promise(transaction, dataset, Change.UPSERT, payload, at=now)
+            # An index follows its table there, or gets its rows from here.
+            await promise_index_of(transaction, caller.tenant, name, at=now)
         self._wake()
         done = f"{name} is sent to Databricks again, as it is now."
         if not is_on:
@@ -279,10 +282,7 @@ class Sync:
         return WorkspaceAnswer.of(workspace.host, await workspace.health.check())
 
     async def _with_origin(
-        self,
-        caller: Caller,
-        dataset: Sent | None,
-        asset: AssetSyncAnswer,
+        self, caller: Caller, dataset: Sent | None, asset: AssetSyncAnswer
     ) -> AssetSyncAnswer:
         """For a copy: which version its table has there now, if that can be asked."""
         if not isinstance(dataset, Dataset) or not dataset.pulled or not caller.has_databricks:

@@ -6,7 +6,7 @@ from servicetsunami.domain.remote import WorkspaceHealth
 from servicetsunami.services.answers import AS_OBJECT, Answer
 
 AssetSyncState = Literal["waiting", "synced", "parked", "off"]
-SyncKind = Literal["dataset", "notebook", "job", "endpoint"]
+SyncKind = Literal["dataset", "notebook", "job", "index", "endpoint"]
 Action = Literal["initialise", "retry", "drop", "pull", "on", "off"]
 
 

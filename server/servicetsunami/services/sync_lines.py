@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from servicetsunami.domain.dataset import Dataset, DatasetName
 from servicetsunami.domain.endpoint import Endpoint
+from servicetsunami.domain.index import Index
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Queue
@@ -12,11 +13,12 @@ from servicetsunami.services.sync_answers import AssetSyncAnswer, SyncKind, Work
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-Sent: TypeAlias = Dataset | Notebook | Job | Endpoint
+Sent: TypeAlias = Dataset | Notebook | Job | Index | Endpoint
 """What may be on its way to Databricks."""
 _NAMED: Final[dict[AssetKind, SyncKind]] = {
     AssetKind.NOTEBOOK: "notebook",
     AssetKind.JOB: "job",
+    AssetKind.INDEX: "index",
     AssetKind.ENDPOINT: "endpoint",
 }
 
@@ -31,14 +33,13 @@ async def find_asset(
         return await transaction.jobs.find(tenant, subject)
     if kind is AssetKind.ENDPOINT:
         return await transaction.endpoints.find(tenant, subject)
+    if kind is AssetKind.INDEX:
+        return await transaction.indexes.find(tenant, DatasetName.of(subject))
     return await transaction.datasets.find(tenant, DatasetName.of(subject))
 
 
 def asset_line(
-    kind: AssetKind,
-    subject: str,
-    asset: Sent | None,
-    queue: Queue | None,
+    kind: AssetKind, subject: str, asset: Sent | None, queue: Queue | None
 ) -> AssetSyncAnswer:
     """How far one asset is."""
     state = asset.sync_state.value if asset else "waiting" if queue else "unknown"

@@ -22,6 +22,7 @@ from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import tables_dir
 
 if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
     from servicetsunami.stores.datasets import StateTotals
 
 Period = Literal["day", "week", "month"]
@@ -44,12 +45,7 @@ class TenantUsage:
         since = now - timedelta(days=_DAYS[period])
         with self._usage.measure(caller, "tenant_usage"):
             async with self._metadata.read() as transaction:
-                assets = [
-                    _kind("dataset", await transaction.datasets.totals(caller.tenant)),
-                    _kind("notebook", await transaction.notebooks.totals(caller.tenant)),
-                    _kind("job", await transaction.jobs.totals(caller.tenant)),
-                    _kind("endpoint", await transaction.endpoints.totals(caller.tenant)),
-                ]
+                assets = await _assets(transaction, caller.tenant)
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
@@ -86,6 +82,17 @@ class TenantUsage:
             ),
             databricks="connected" if caller.has_databricks else "not connected",
         )
+
+
+async def _assets(transaction: "Transaction", tenant: str) -> list[KindUsage]:
+    """What there is of each kind, and how much of it has reached Databricks."""
+    return [
+        _kind("dataset", await transaction.datasets.totals(tenant)),
+        _kind("notebook", await transaction.notebooks.totals(tenant)),
+        _kind("job", await transaction.jobs.totals(tenant)),
+        _kind("index", await transaction.indexes.totals(tenant)),
+        _kind("endpoint", await transaction.endpoints.totals(tenant)),
+    ]
 
 
 def _kind(kind: str, totals: "Sequence[StateTotals]") -> KindUsage:

@@ -39,7 +39,7 @@ _TEXT_CHARS_MIN: Final = 200
 _TOKENS_MAX: Final = 4_000
 """As much of a model's attention all documents of an answer may take."""
 _CATCH_UP_S: Final = 2.0
-_SCORES: Final[Mapping[Mode, str]] = {
+SCORES: Final[Mapping[Mode, str]] = {
     "semantic": "cosine, at most 1",
     "keyword": "BM25",
     "hybrid": "reciprocal rank fusion of the two in `scores`",
@@ -53,15 +53,16 @@ class FoundDocuments(Answer):
     """
 
     index: str
-    version: int
-    mode: str
+    version: int | None = None
     model: str
     score: str
     hits: list[AnyObject]
     truncated: bool = False
     follows: AnyObject | None = None
     pending: int | None = None
-    ran_on: Literal["local"] = "local"
+    ran_on: Literal["local", "databricks"] = "local"
+    reason: str | None = None
+    freshness: AnyObject | None = None
     next: str | None = None
 
 
@@ -119,7 +120,7 @@ class VectorSearch:
         Conflict where the model that made the index is not on this server.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
-            _check(search)
+            check_search(search)
             index, dataset = await self.find(caller, search.index)
             state = await self._upkeep.bring_up(
                 caller, Opened(index=index, dataset=dataset), seconds=_CATCH_UP_S
@@ -134,9 +135,8 @@ class VectorSearch:
         return FoundDocuments(
             index=str(index.name),
             version=dataset.version,
-            mode=search.mode,
             model=index.model,
-            score=_SCORES[search.mode],
+            score=SCORES[search.mode],
             hits=shown,
             truncated=len(shown) < len(found),
             follows=state.follows,
@@ -227,7 +227,8 @@ def _found(
     return [Found(hit=h, row=r, passage=p) for h, r, p in zip(hits, rows, marked, strict=True)]
 
 
-def _check(search: Search) -> None:
+def check_search(search: Search) -> None:
+    """Raise InvalidInput for a search that no index can answer."""
     if not search.query.strip() and (search.mode != "semantic" or not search.vector):
         raise InvalidInput("The query is empty.", "Say what to look for.")
     if not 1 <= search.count <= _RESULTS_MAX:

@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,6 @@ from servicetsunami.services.answers import (
     AssetsAnswer,
     DeletedAsset,
     DescribedAsset,
-    SyncAnswer,
 )
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.documents import checked, in_pieces, own_vectors
@@ -86,7 +84,7 @@ class Vectors:
         self._files = files
         self._following = following
         self._upkeep = upkeep
-        self._embeddings = embeddings
+        self.embeddings = embeddings
         self.finding = finding
         self._usage = usage
         self._data_dir = data_dir
@@ -197,7 +195,7 @@ class Vectors:
         if index.model == OWN_VECTORS:
             return index.model
         try:
-            return f"{index.model} ({(await self._embeddings.named(index.model)).licence})"
+            return f"{index.model} ({(await self.embeddings.named(index.model)).licence})"
         except ConfigurationError:
             return f"{index.model} (not on this server)"
 
@@ -246,10 +244,8 @@ class Vectors:
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget an index and its documents. Raises InvalidInput unless `confirm` is its name."""
-        index, dataset = await self.finding.find(caller, name)
+        _, dataset = await self.finding.find(caller, name)
         deleted = await self._datasets.delete(caller, name, confirm=confirm)
-        async with self._metadata.begin() as transaction:
-            await transaction.indexes.delete(caller.tenant, index.name, at=datetime.now(UTC))
         remove = partial(shutil.rmtree, self.finding.folder(caller, dataset), ignore_errors=True)
         await to_thread.run_sync(remove)
         return deleted.model_copy(update={"kind": "index"})
@@ -263,5 +259,5 @@ def _line(index: Index, dataset: Dataset) -> AssetAnswer:
         size_bytes=dataset.size_bytes,
         version=dataset.version,
         updated_at=index.updated_at.isoformat(),
-        sync=SyncAnswer.of(dataset).state,
+        sync=index.sync_state.value,
     )

@@ -3,24 +3,33 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import DatasetName, SyncState
 from servicetsunami.domain.index import Followed, Index
+from servicetsunami.domain.index_there import IndexThere
 from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.datasets import StateTotals
+from servicetsunami.stores.revised import SentAssets
 from servicetsunami.stores.schema import DATASETS, INDEXES
 from servicetsunami.stores.scope import owned_by
-from servicetsunami.stores.tenants import Tenants
+
+_NAME = DATASETS.c.schema_name + "." + DATASETS.c.table_name
+_VERSION = (
+    select(DATASETS.c.version)
+    .where(DATASETS.c.tenant == INDEXES.c.tenant, DATASETS.c.deleted_at.is_(None))
+    .where(INDEXES.c.name == _NAME)
+    .scalar_subquery()
+)
+"""The newest version of an index's documents."""
+_FOUND = select(INDEXES, _VERSION.label("version"))
 
 
-class Indexes:
+class Indexes(SentAssets):
     """The indexes of all tenants."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
-        self._connection = connection
-        self._tenants = tenants
+    TABLE = INDEXES
 
     async def add(self, index: Index) -> None:
         """Remember a new index; raises Conflict when the tenant has one of that name."""
@@ -33,8 +42,8 @@ class Indexes:
             "dimension": index.dimension,
             "follows": index.follows.as_stored() if index.follows is not None else None,
             "follows_version": index.follows_version,
-            "sync_state": SyncState.OFF.value,
-            "metadata_": {},
+            "sync_state": index.sync_state.value,
+            "metadata_": dict(index.metadata),
             "created_at": index.created_at,
             "updated_at": index.updated_at,
         }
@@ -57,7 +66,13 @@ class Indexes:
 
     async def find(self, tenant: str, name: DatasetName) -> Index | None:
         """The index of that name, or None."""
-        statement = select(INDEXES).where(owned_by(tenant, INDEXES), INDEXES.c.name == str(name))
+        statement = _FOUND.where(owned_by(tenant, INDEXES), INDEXES.c.name == str(name))
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_index(row)
+
+    async def find_by_id(self, tenant: str, index_id: str) -> Index | None:
+        """The index with that id, or None."""
+        statement = _FOUND.where(owned_by(tenant, INDEXES), INDEXES.c.id == index_id)
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else _to_index(row)
 
@@ -65,16 +80,19 @@ class Indexes:
         """The index of that name; raises NotFound with the nearest names."""
         found = await self.find(tenant, name)
         if found is None:
-            statement = select(INDEXES.c.name).where(owned_by(tenant, INDEXES))
-            names = [str(each) for each in await self._connection.scalars(statement)]
-            raise NotFound.index(str(name), names)
+            raise NotFound.index(str(name), await self.names(tenant))
         return found
+
+    async def names(self, tenant: str) -> tuple[str, ...]:
+        """The names of all indexes, in order."""
+        statement = select(INDEXES.c.name).where(owned_by(tenant, INDEXES)).order_by(INDEXES.c.name)
+        return tuple(str(name) for name in await self._connection.scalars(statement))
 
     async def list(
         self, tenant: str, *, search: str | None, after: str | None, limit: int
     ) -> tuple[Index, ...]:
         """Indexes in the order of their names, from behind `after`."""
-        statement = _matching(select(INDEXES), tenant, search)
+        statement = _matching(_FOUND, tenant, search)
         if after is not None:
             statement = statement.where(INDEXES.c.name > after)
         statement = statement.order_by(INDEXES.c.name).limit(limit)
@@ -92,12 +110,68 @@ class Indexes:
         await self._connection.execute(statement.values(deleted_at=at))
         return index
 
+    async def find_ever(self, tenant: str, index_id: str) -> Index | None:
+        """The index with that id, also when it was deleted here: it may still be elsewhere."""
+        statement = _FOUND.where(INDEXES.c.tenant == tenant, INDEXES.c.id == index_id)
+        row = (await self._connection.execute(statement)).one_or_none()
+        return None if row is None else _to_index(row)
+
+    async def agree(self, tenant: str, index_id: str, there: IndexThere) -> None:
+        """Remember what is known of it on Databricks, also when it was deleted here meanwhile."""
+        statement = update(INDEXES).where(INDEXES.c.tenant == tenant, INDEXES.c.id == index_id)
+        await self._connection.execute(statement.values(metadata_=there.as_metadata()))
+
+    async def mark_delivered(self, tenant: str, index_id: str, *, at: datetime) -> None:
+        """Note that what is known of it there has arrived; synced is who has nothing newer."""
+        index = await self.find_by_id(tenant, index_id)
+        there = IndexThere.of(index.metadata if index is not None else {})
+        if index is None or there is None or there.version is None:
+            return
+        is_newest = index.version is not None and index.version <= there.version
+        state = SyncState.SYNCED if is_newest else SyncState.WAITING
+        await self._change(
+            tenant,
+            index_id,
+            sync_state=case(
+                (INDEXES.c.sync_state == SyncState.OFF.value, SyncState.OFF.value),
+                else_=state.value,
+            ),
+            synced_version=there.version,
+            synced_at=at,
+            sync_error=None,
+        )
+
+    async def await_delivery(self, tenant: str, index_id: str) -> None:
+        """Note that a change waits, in the place of what was there or was held up before."""
+        statement = update(INDEXES).where(
+            owned_by(tenant, INDEXES),
+            INDEXES.c.id == index_id,
+            INDEXES.c.sync_state != SyncState.OFF.value,
+        )
+        values = {"sync_state": SyncState.WAITING.value, "sync_error": None}
+        await self._connection.execute(statement.values(values))
+
+    async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
+        """Count of the indexes, by where they stand on their way to Databricks."""
+        statement = (
+            select(INDEXES.c.sync_state, func.count())
+            .where(owned_by(tenant, INDEXES), _has_documents(tenant))
+            .group_by(INDEXES.c.sync_state)
+        )
+        rows = await self._connection.execute(statement)
+        return tuple(
+            StateTotals(state=SyncState(state), count=count, row_count=0, size_bytes=0)
+            for state, count in rows
+        )
+
+
+def _has_documents(tenant: str) -> ColumnElement[bool]:
+    """A server may have been killed before it wrote the first documents of an index."""
+    return exists().where(owned_by(tenant, DATASETS), INDEXES.c.name == _NAME)
+
 
 def _matching(statement: Select[Any], tenant: str, search: str | None) -> Select[Any]:
-    """Those that have documents: a server may have been killed before it wrote the first ones."""
-    name = DATASETS.c.schema_name + "." + DATASETS.c.table_name
-    filled = exists().where(owned_by(tenant, DATASETS), name == INDEXES.c.name)
-    statement = statement.where(owned_by(tenant, INDEXES), filled)
+    statement = statement.where(owned_by(tenant, INDEXES), _has_documents(tenant))
     if search:
         statement = statement.where(INDEXES.c.name.icontains(search, autoescape=True))
     return statement
@@ -114,4 +188,10 @@ def _to_index(row: Row[Any]) -> Index:
         follows_version=row.follows_version,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        version=row.version,
+        sync_state=SyncState(row.sync_state),
+        synced_version=row.synced_version,
+        synced_at=row.synced_at,
+        sync_error=row.sync_error,
+        metadata=row.metadata_,
     )

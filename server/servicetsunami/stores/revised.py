@@ -1,4 +1,4 @@
-"""What the stores of notebooks, jobs and endpoints share: revisions on their way to Databricks."""
+"""What the stores of notebooks, jobs, endpoints and indexes share: the way to Databricks."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,30 +11,14 @@ from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
 
-class RevisedAssets:
-    """Assets that have revisions, seen one tenant at a time; `TABLE` holds the newest of each."""
+class SentAssets:
+    """Assets with names that are sent, seen one tenant at a time; `TABLE` has a row for each."""
 
     TABLE: ClassVar[Table]
 
     def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
         self._connection = connection
         self._tenants = tenants
-
-    async def mark_synced(self, tenant: str, asset_id: str, *, revision: int, at: datetime) -> None:
-        """Note that a revision has reached Databricks; synced is only who has no newer one."""
-        columns = self.TABLE.c
-        await self._change(
-            tenant,
-            asset_id,
-            sync_state=case(
-                (columns.sync_state == SyncState.OFF.value, SyncState.OFF.value),
-                (columns.revision <= revision, SyncState.SYNCED.value),
-                else_=SyncState.WAITING.value,
-            ),
-            synced_revision=revision,
-            synced_at=at,
-            sync_error=None,
-        )
 
     async def set_sync(
         self, tenant: str, asset_id: str, state: SyncState, *, error: str | None = None
@@ -61,3 +45,23 @@ class RevisedAssets:
             .values(**values)
         )
         await self._connection.execute(statement)
+
+
+class RevisedAssets(SentAssets):
+    """Assets that have revisions; `TABLE` holds the newest of each."""
+
+    async def mark_synced(self, tenant: str, asset_id: str, *, revision: int, at: datetime) -> None:
+        """Note that a revision has reached Databricks; synced is only who has no newer one."""
+        columns = self.TABLE.c
+        await self._change(
+            tenant,
+            asset_id,
+            sync_state=case(
+                (columns.sync_state == SyncState.OFF.value, SyncState.OFF.value),
+                (columns.revision <= revision, SyncState.SYNCED.value),
+                else_=SyncState.WAITING.value,
+            ),
+            synced_revision=revision,
+            synced_at=at,
+            sync_error=None,
+        )

@@ -26,7 +26,7 @@ from servicetsunami.stores.column_types import (
     metadata_index,
 )
 
-HEAD_REVISION = "0008"
+HEAD_REVISION = "0009"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 TENANTS = Table(
@@ -269,6 +269,9 @@ INDEXES = Table(
     Column("follows", JSON_VALUE),
     Column("follows_version", Integer),
     Column("sync_state", String, nullable=False),
+    Column("synced_version", BigInteger),
+    Column("synced_at", UtcDateTime),
+    Column("sync_error", String),
     metadata_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.endpoint import TAG, CatalogModel, VersionState, name_there
 from servicetsunami.domain.outbox import Change, OutboxItem
-from servicetsunami.errors import RemoteRefused
+from servicetsunami.errors import RemotePending, RemoteRefused
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.sync.outcomes import NotYet
 from servicetsunami.sync.worker import Lease
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class ModelCourier:
     async def deliver(self, item: OutboxItem, lease: Lease) -> None:
         """Have the endpoint serve the newest version; may be called again at any point.
 
-        Raises NotYet for as long as Databricks works on it, RemoteRefused, with what to do, where
+        Raises RemotePending while Databricks works on it, RemoteRefused, with what to do, where
         it has failed, or where the name belongs to somebody else.
         """
         workspace = await self._connection.workspace()
@@ -88,7 +87,7 @@ class ModelCourier:
         else:
             await workspace.serving.change(name, entity)
         await _note_asked(lease, item)
-        raise NotYet(f"Databricks makes {name} ready.", again_s=_LOOK_EVERY_S)
+        raise _pending(f"Databricks makes {name} ready.")
 
     async def delivered(self, transaction: "Transaction", item: OutboxItem, at: datetime) -> None:
         """Note, in the transaction that ends the item, what serves there now."""
@@ -111,6 +110,10 @@ class ModelCourier:
             )
 
 
+def _pending(what: str) -> RemotePending:
+    return RemotePending(what, "It is looked at again soon.", wait_s=_LOOK_EVERY_S)
+
+
 async def _is_done(
     workspace: "Workspace",
     found: "RemoteEndpoint",
@@ -122,7 +125,7 @@ async def _is_done(
     if found.is_updating:
         if _has(found.pending, model):
             await _note_asked(lease, item)
-        raise NotYet(_how_far(found), again_s=_LOOK_EVERY_S)
+        raise _pending(_how_far(found))
     if found.has_failed and lease.progress.get(_ASKED) == _of(item):
         await lease.note({})
         raise await _failed(workspace, found, model)

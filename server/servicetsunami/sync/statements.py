@@ -8,10 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from servicetsunami.domain.dataset import Column
+from servicetsunami.domain.index_there import MODEL_PROPERTY
 from servicetsunami.domain.remote import TableAddress, backticked
 
 OWNER_PROPERTY: Final = "servicetsunami.dataset"
 """The table property that tells our tables, and which dataset they belong to."""
+
+CHANGE_FEED: Final = "delta.enableChangeDataFeed"
+"""The table property without which no index can follow a table; CREATE OR REPLACE forgets it."""
 
 
 def literal(text: str) -> str:
@@ -50,6 +54,14 @@ def merge_into(
         f"MERGE WITH SCHEMA EVOLUTION INTO {table.sql} AS t "
         f"USING (SELECT {_names(columns)} FROM {_read(folder, columns)}) AS s ON {on} "
         "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+    )
+
+
+def feed_changes(table: TableAddress, *, model: str) -> str:
+    """Have the table keep what changes from now on, and say which model made its vectors."""
+    return (
+        f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({literal(CHANGE_FEED)} = 'true', "
+        f"{literal(MODEL_PROPERTY)} = {literal(model)})"
     )
 
 

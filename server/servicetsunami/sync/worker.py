@@ -15,13 +15,14 @@ from servicetsunami.errors import (
     ConfigurationError,
     Conflict,
     RemoteConflict,
+    RemotePending,
     RemoteUnauthenticated,
     RemoteUnavailable,
     ServerError,
     TimedOut,
 )
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.sync.outcomes import LeaseLost, NotYet
+from servicetsunami.sync.outcomes import LeaseLost
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
@@ -44,9 +45,7 @@ _AWAY = (RemoteUnavailable, RemoteUnauthenticated, ConfigurationError)
 """What says nothing about the item: the workspace cannot be used by anybody now."""
 _PASSING = (RemoteConflict, TimedOut, Conflict)
 """What may be over the next time."""
-
-
-_EXPECTED = (ServerError, LeaseLost, NotYet)
+_EXPECTED = (ServerError, LeaseLost)
 
 
 class Courier(Protocol):
@@ -78,6 +77,11 @@ class Lease:
     def is_first(self) -> bool:
         """Whether nobody can have begun to deliver the item before."""
         return self.leased.fence == 1
+
+    @property
+    def now(self) -> datetime:
+        """The time, as the worker reckons it."""
+        return self._worker.clock()
 
     def check(self) -> None:
         """Raise LeaseLost when it is known to be lost."""
@@ -233,7 +237,7 @@ class SyncWorker:
         try:
             if failure is None:
                 await self._done(leased, courier, batch)
-            elif isinstance(failure, LeaseLost | NotYet):
+            elif isinstance(failure, LeaseLost | RemotePending):
                 await self._leave(leased, failure, batch)
             elif isinstance(failure, _AWAY) and self.done_count == done_before:
                 await self._put_back(leased, failure, batch)
@@ -304,10 +308,12 @@ class SyncWorker:
         _count(batch, "done", is_mine=is_mine)
         self.done_count += is_mine
 
-    async def _leave(self, leased: LeasedItem, failure: LeaseLost | NotYet, batch: Batch) -> None:
-        """Let go of an item that somebody else has, or that Databricks is at."""
-        is_mine = isinstance(failure, NotYet) and await self._release(
-            leased, self.clock() + timedelta(seconds=failure.again_s), str(failure)
+    async def _leave(
+        self, leased: LeasedItem, failure: LeaseLost | RemotePending, batch: Batch
+    ) -> None:
+        """Let go of an item that somebody else has, or that Databricks is at: no attempt counts."""
+        is_mine = isinstance(failure, RemotePending) and await self._release(
+            leased, self.clock() + timedelta(seconds=failure.wait_s), str(failure)
         )
         _count(batch, "retried", is_mine=is_mine)
 

@@ -19,7 +19,7 @@ Cursor = Annotated[str, Field(description="From a truncated answer: the next pag
 AssetName = Annotated[
     str,
     Field(
-        description="table, schema.table or catalog.schema.table; for a notebook folder/name.",
+        description="schema.table; of a notebook folder/name.",
         max_length=1000,
     ),
 ]
@@ -44,7 +44,7 @@ async def list_assets(
     if kind == "notebook":
         return await call.services.notebooks.page(call.caller, search=search, cursor=cursor)
     if kind == "index":
-        return await call.services.vectors.page(call.caller, search=search, cursor=cursor)
+        return await call.services.searching.page(call.caller, search=search, cursor=cursor)
     if kind == "endpoint":
         return await call.services.models.page(call.caller, search=search, cursor=cursor)
     if kind == "job":
@@ -67,7 +67,7 @@ async def describe_asset(
     if kind == "notebook":
         return await call.services.notebooks.describe(call.caller, name)
     if kind == "index":
-        return await call.services.vectors.describe(call.caller, name)
+        return await call.services.searching.describe(call.caller, name)
     if kind == "endpoint":
         return await call.services.models.describe(call.caller, name)
     if kind == "job":

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context, Resolve
 from servicetsunami.domain.caller import Caller
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
+from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
@@ -18,6 +19,7 @@ from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.vectors import Vectors
@@ -45,9 +47,11 @@ class Services:
     notebook_sync: NotebookSync
     job_sync: JobSync
     endpoint_sync: EndpointSync
+    index_sync: IndexSync
     sync: Sync
     tenant_usage: TenantUsage
     vectors: Vectors
+    searching: Searching
     models: Models
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"

@@ -53,8 +53,7 @@ async def ingest_dataset(  # noqa: PLR0917 - the order is part of the published 
     """Store a file or rows as a dataset: a versioned Delta table that query_dataset can read.
 
     Reads CSV, TSV, JSON, NDJSON, Parquet, Arrow and Excel, also in gzip, zstd or a zip of one
-    file. The answer tells how each column's type was found, what looked odd (`warnings`), and
-    which rows could not be taken: those are kept in `rejects_dataset`. Every change is a new
+    file. Rows that could not be taken are kept in `rejects_dataset`. Every change is a new
     version; earlier ones stay readable. Check `warnings` before you rely on the types; to
     correct them, ingest again with mode overwrite and options {"columns": {"name": "type"}}.
     """

@@ -52,4 +52,6 @@ async def manage_sync(
         return await call.services.job_sync.manage(call.caller, action, name)
     if kind == "endpoint":
         return await call.services.endpoint_sync.manage(call.caller, action, name)
+    if kind == "index":
+        return await call.services.index_sync.manage(call.caller, action, name)
     return await call.services.sync.manage(call.caller, action, name, call.report)

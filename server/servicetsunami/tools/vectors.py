@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from servicetsunami.services.answers import AnyObject
+from servicetsunami.services.routing import RunOn
 from servicetsunami.services.vector_search import FoundDocuments, Search
 from servicetsunami.services.vectors import IndexedDocuments
 from servicetsunami.tools.context import CallOf
@@ -54,6 +55,7 @@ async def search_vectors(  # noqa: PLR0917 - the order is part of the published 
     query_vector: Annotated[
         list[float], Field(description="For an index of your own vectors.")
     ] = [],  # noqa: B006
+    run_on: Annotated[RunOn, Field(description="auto: here if it is here.")] = "auto",
 ) -> FoundDocuments:
     """Find the documents of an index that fit a query best."""
     search = Search(
@@ -66,4 +68,4 @@ async def search_vectors(  # noqa: PLR0917 - the order is part of the published 
         threshold=score_threshold,
         count=max_results,
     )
-    return await call.services.vectors.finding.search(call.caller, search)
+    return await call.services.searching.search(call.caller, search, run_on)

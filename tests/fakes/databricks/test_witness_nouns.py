@@ -201,6 +201,10 @@ def test_vectors_are_kept_and_found(client: WorkspaceClient) -> None:
     indexes.create_index(
         name, "v", "id", vectorsearch.VectorIndexType.DIRECT_ACCESS, direct_access_index_spec=spec
     )
+    with pytest.raises(BadRequest, match="not ready"):
+        indexes.scan_index(name, num_results=10)
+    while not indexes.get_index(name).as_dict()["status"]["ready"]:
+        continue
     rows = [{"id": n, "town": f"town {n % 2}", "v": [n, 0.0]} for n in range(4)]
     done = indexes.upsert_data_vector_index(name, json.dumps(rows))
     answer = indexes.query_index(

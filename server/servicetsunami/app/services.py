@@ -1,0 +1,290 @@
+"""Builds the services, each of what it stands on."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from anyio.abc import TaskGroup
+
+from servicetsunami.app.databricks import (
+    caller_of,
+    prepare,
+)
+from servicetsunami.app.vectors import reading_pool, vectors
+from servicetsunami.engines.sql.engine import SqlEngine
+from servicetsunami.engines.workers.pool import WorkerPool
+from servicetsunami.engines.workers.zygote import Zygote
+from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.catalog import Catalog
+from servicetsunami.services.datasets import Datasets
+from servicetsunami.services.endpoint_sync import EndpointSync
+from servicetsunami.services.index_sync import IndexSync
+from servicetsunami.services.ingesting import Ingesting
+from servicetsunami.services.job_sync import JobSync
+from servicetsunami.services.listing import Listing
+from servicetsunami.services.model_runs import ModelRuns
+from servicetsunami.services.models import Models
+from servicetsunami.services.notebook_sync import NotebookSync
+from servicetsunami.services.notebooks import Notebooks
+from servicetsunami.services.paths import AllowedRoots
+from servicetsunami.services.pulling import Pulling
+from servicetsunami.services.queries import Queries
+from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.remote_models import RemoteModels
+from servicetsunami.services.remote_queries import RemoteQueries
+from servicetsunami.services.remote_vectors import RemoteVectors
+from servicetsunami.services.routing import Router
+from servicetsunami.services.run_data import RunData
+from servicetsunami.services.searching import Searching
+from servicetsunami.services.sync import Sync
+from servicetsunami.services.tenant_usage import TenantUsage
+from servicetsunami.services.usage import UsageMeter
+from servicetsunami.services.vectors import Vectors
+from servicetsunami.settings import Settings
+from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.results import ResultStore
+from servicetsunami.stores.tables.snapshot import TableReader
+from servicetsunami.sync.places import Places
+from servicetsunami.tools.context import Services
+
+if TYPE_CHECKING:
+    from servicetsunami.services.jobs import Jobs
+    from servicetsunami.services.runs import Runs
+    from servicetsunami.sync.worker import SyncWorker
+
+_PATIENCE_SHARE: Final = 0.8
+"""How much of a query's time is spent waiting for Databricks, before a cursor is handed back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is built first, and used by several."""
+
+    metadata: Metadata
+    zygote: Zygote
+    engine: SqlEngine
+    ingest_pool: WorkerPool
+    model_pool: WorkerPool
+    connection: Connection
+    usage: UsageMeter
+    results: ResultStore
+    tasks: TaskGroup
+    closing: AsyncExitStack
+    is_hosted: bool
+
+
+def services(
+    settings: Settings,
+    parts: Parts,
+    worker: "SyncWorker | None",
+    places: Places,
+    roots: Sequence[Path],
+) -> Services:
+    """All services; `roots` are the folders that files may come from."""
+    metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
+    wake = worker.wake if worker is not None else _nothing_to_wake
+    catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
+    allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
+    queries = _queries(settings, parts, catalog)
+    pulling = _pulling(settings, parts)
+    remote_catalog = RemoteCatalog(connection=parts.connection)
+    datasets = _datasets(
+        settings,
+        parts,
+        catalog,
+        queries=queries,
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        roots=allowed,
+        wake=wake,
+    )
+    sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
+    data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
+    notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    runs = cache(partial(_runs, settings, parts, notebooks, data, wake))
+    vectors = _vectors(settings, parts, data, datasets, allowed)
+    return Services(
+        datasets=datasets,
+        queries=queries,
+        notebooks=notebooks,
+        notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
+        job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
+        endpoint_sync=EndpointSync(metadata=metadata, connection=parts.connection, wake=wake),
+        index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
+        make_jobs=lambda: runs()[1],
+        make_runs=lambda: runs()[0],
+        remote_catalog=remote_catalog,
+        sync=sync,
+        tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
+        vectors=vectors,
+        models=_models(settings, parts, catalog, datasets, allowed, wake),
+        searching=_searching(parts, vectors, remote_catalog),
+    )
+
+
+def _sync(  # noqa: PLR0917 - what the sync stands on
+    parts: Parts,
+    datasets: Datasets,
+    pulling: Pulling,
+    remote_catalog: RemoteCatalog,
+    places: Places,
+    wake: Callable[[], None],
+) -> Sync:
+    return Sync(
+        metadata=parts.metadata,
+        connection=parts.connection,
+        datasets=datasets,
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        usage=parts.usage,
+        prepare=partial(prepare, parts.connection, places),
+        wake=wake,
+    )
+
+
+def _searching(parts: Parts, vectors: Vectors, remote_catalog: RemoteCatalog) -> Searching:
+    remote = RemoteVectors(
+        connection=parts.connection, embeddings=vectors.embeddings, usage=parts.usage
+    )
+    return Searching(
+        metadata=parts.metadata, vectors=vectors, remote=remote, remote_catalog=remote_catalog
+    )
+
+
+def _vectors(
+    settings: Settings, parts: Parts, data: RunData, datasets: Datasets, roots: AllowedRoots
+) -> Vectors:
+    pool = reading_pool(parts.zygote)
+    parts.closing.callback(pool.close)
+    return vectors(
+        data=data,
+        datasets=datasets,
+        roots=roots,
+        pool=pool,
+        usage=parts.usage,
+        tasks=parts.tasks,
+        models=settings.embedding_models,
+        data_dir=settings.data_dir,
+    )
+
+
+def _models(  # noqa: PLR0917 - what the service stands on
+    settings: Settings,
+    parts: Parts,
+    catalog: Catalog,
+    datasets: Datasets,
+    roots: AllowedRoots,
+    wake: Callable[[], None],
+) -> Models:
+    runs = ModelRuns(
+        pool=parts.model_pool,
+        catalog=catalog,
+        datasets=datasets,
+        data_dir=settings.data_dir,
+        timeout_s=settings.model_timeout_s,
+    )
+    return Models(
+        metadata=parts.metadata,
+        runs=runs,
+        there=RemoteModels(parts.connection),
+        roots=roots,
+        usage=parts.usage,
+        data_dir=settings.data_dir,
+        on_change=wake,
+    )
+
+
+def _datasets(
+    settings: Settings,
+    parts: Parts,
+    catalog: Catalog,
+    *,
+    queries: Queries,
+    pulling: Pulling,
+    remote_catalog: RemoteCatalog,
+    roots: AllowedRoots,
+    wake: Callable[[], None],
+) -> Datasets:
+    return Datasets(
+        metadata=parts.metadata,
+        reader=catalog.reader,
+        catalog=catalog,
+        queries=queries,
+        ingesting=_ingesting(settings, parts, wake),
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        roots=roots,
+        usage=parts.usage,
+        data_dir=settings.data_dir,
+        on_change=wake,
+    )
+
+
+def _runs(
+    settings: Settings,
+    parts: Parts,
+    notebooks: Notebooks,
+    data: RunData,
+    wake: Callable[[], None],
+) -> "tuple[Runs, Jobs]":
+    """The services for runs and jobs, with the kernels that they need."""
+    from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
+
+    pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
+    parts.closing.push_async_callback(pool.aclose)
+    return notebook_parts.runs(
+        settings,
+        metadata=parts.metadata,
+        notebooks=notebooks,
+        data=data,
+        usage=parts.usage,
+        pool=pool,
+        tasks=parts.tasks,
+        connection=parts.connection,
+        caller_of=partial(caller_of, settings),
+        wake=wake,
+    )
+
+
+def _nothing_to_wake() -> None:
+    """Stand for the worker where there is none."""
+
+
+def _pulling(settings: Settings, parts: Parts) -> Pulling:
+    return Pulling(
+        connection=parts.connection,
+        temp_dir=settings.data_dir / "temp",
+        timeout_s=settings.ingest_timeout_s,
+    )
+
+
+def _ingesting(settings: Settings, parts: Parts, wake: Callable[[], None]) -> Ingesting:
+    return Ingesting(
+        metadata=parts.metadata,
+        data_dir=settings.data_dir,
+        pool=parts.ingest_pool,
+        timeout_s=settings.ingest_timeout_s,
+        on_change=wake,
+    )
+
+
+def _queries(settings: Settings, parts: Parts, catalog: Catalog) -> Queries:
+    return Queries(
+        engine=parts.engine,
+        router=Router(catalog),
+        listing=Listing(parts.metadata, catalog),
+        remote=RemoteQueries(
+            connection=parts.connection,
+            engine=parts.engine,
+            results=parts.results,
+            rows_max=settings.query_rows_max,
+            patience_s=settings.query_timeout_s * _PATIENCE_SHARE,
+        ),
+        results=parts.results,
+        usage=parts.usage,
+        rows_max=settings.query_rows_max,
+        timeout_max_s=settings.query_timeout_s,
+    )
