@@ -148,6 +148,14 @@ async def test_filters_in_the_other_form_are_refused_by_name(
     assert "filters in SQL only" in said
 
 
+async def test_an_index_may_be_named_as_it_is_called_there(sent: Client) -> None:
+    for run_on, ran_on in (("auto", "local"), ("databricks", "databricks")):
+        for name in ("help_index", THERE):
+            asked = {"index": name, "query": "printer", "run_on": run_on}
+            found = await call(sent, "search_vectors", **asked)
+            assert (ids(found)[0], found["ran_on"]) == ("E42", ran_on)
+
+
 async def test_an_answer_that_is_behind_says_so(sent: Client) -> None:
     await index_documents(sent, {"id": "new", "text": "A brand new text.", "n": 9})
     behind = await find(sent, "brand new", run_on="databricks")
@@ -170,6 +178,8 @@ async def test_databricks_being_away_fails_only_what_was_asked_of_it(
     said = await failure(sent, "search_vectors", index="elsewhere", query="x")
     assert "No index is named 'default.elsewhere'" in said
     assert "could not be asked" in said
+    asked = {"index": "elsewhere", "query": "x", "run_on": "databricks"}
+    assert "Databricks did not answer" in await failure(sent, "search_vectors", **asked)
     workspace.up()
 
 

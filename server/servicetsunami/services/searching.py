@@ -64,7 +64,9 @@ class Searching:
             return await self._search_here(caller, search, own)
         if own is not None:
             return await self._search_ours_there(caller, search, own)
-        found = await self._find_elsewhere(caller, address, search.index)
+        found = await self._find_elsewhere(
+            caller, address, search.index, is_asked=run_on == "databricks"
+        )
         answer = await self._remote.search(caller, search, found, None)
         why = _ASKED_THERE if run_on == "databricks" else _NOT_HERE
         return answer.model_copy(update={"reason": why})
@@ -73,6 +75,7 @@ class Searching:
         self, caller: Caller, search: Search, own: Index | None
     ) -> FoundDocuments:
         if own is not None:
+            # It may have been named as it is called there.
             search = replace(search, index=str(own.name))
         answer = await self._vectors.finding.search(caller, search)
         freshness = _freshness(own) if own is not None and caller.has_databricks else None
@@ -112,14 +115,19 @@ class Searching:
         return found
 
     async def _find_elsewhere(
-        self, caller: Caller, address: TableAddress, name: str
+        self, caller: Caller, address: TableAddress, name: str, *, is_asked: bool = False
     ) -> "RemoteIndex":
-        """The index there; raises NotFound, as for one that never was anywhere."""
+        """The index there; raises NotFound, as for one that never was anywhere.
+
+        Raises the RemoteError itself where Databricks was asked for by name (`is_asked`).
+        """
         problem = ""
         if caller.has_databricks:
             try:
                 found = await self._remote.find(caller, address)
             except ServerError as error:
+                if is_asked:
+                    raise
                 found, problem = None, f" Databricks could not be asked: {error.what}"
             if found is not None:
                 return found
