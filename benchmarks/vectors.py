@@ -24,7 +24,7 @@ _MORE: Final = 1_000
 _ROUNDS: Final = 31
 _RATIO_MAX: Final = 1.5
 _QUERY: Final = "how do I reset a forgotten password"
-_GROWN_S: Final = 1_200.0
+_GROWN_S: Final = 3_600.0
 _FILTER: Final = {"group_number": 7}
 _SEARCHES: Final[dict[str, dict[str, Any]]] = {
     "semantic search": {"mode": "semantic"},
