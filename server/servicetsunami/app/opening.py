@@ -1,7 +1,7 @@
 """Builds every object once, in order, and closes them in reverse: read it to learn the server."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
 from servicetsunami.app.databricks import catalog_of, prepare, sync_worker, workspace_config
+from servicetsunami.app.models import models
 from servicetsunami.domain.caller import LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
@@ -23,7 +24,6 @@ from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
-from servicetsunami.services.model_runs import ModelRuns
 from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -32,7 +32,6 @@ from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.remote_catalog import RemoteCatalog
-from servicetsunami.services.remote_models import RemoteModels
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.routing import Router
 from servicetsunami.services.sync import Sync
@@ -47,6 +46,8 @@ from servicetsunami.sync.places import Places
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
+    from servicetsunami.engines.kernels.kernel import Kernel
+    from servicetsunami.engines.kernels.pool import KernelPool
     from servicetsunami.services.jobs import Jobs
     from servicetsunami.services.runs import Runs
     from servicetsunami.sync.worker import SyncWorker
@@ -205,18 +206,9 @@ def _services(
         roots=roots,
         wake=wake,
     )
-    sync = Sync(
-        metadata=metadata,
-        connection=parts.connection,
-        datasets=datasets,
-        pulling=pulling,
-        remote_catalog=remote_catalog,
-        usage=usage,
-        prepare=partial(prepare, parts.connection, places),
-        wake=wake,
-    )
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
-    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake))
+    kernels = cache(partial(_kernels, settings, parts))
+    runs = cache(partial(_runs, settings, parts, notebooks, queries, datasets, wake, kernels))
     return Services(
         datasets=datasets,
         queries=queries,
@@ -227,10 +219,53 @@ def _services(
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
-        sync=sync,
+        sync=_sync(parts, datasets, pulling, remote_catalog, places, wake),
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=_vectors(settings, parts, queries, datasets),
-        models=_models(settings, parts, catalog, datasets, roots, wake),
+        models=_models(settings, parts, catalog, datasets, roots, kernels, wake),
+    )
+
+
+def _models(  # noqa: PLR0917 - what the service for models stands on
+    settings: Settings,
+    parts: _Parts,
+    catalog: Catalog,
+    datasets: Datasets,
+    roots: Sequence[Path],
+    kernels: "Callable[[], KernelPool]",
+    wake: Callable[[], None],
+) -> Models:
+    return models(
+        settings,
+        metadata=parts.metadata,
+        catalog=catalog,
+        datasets=datasets,
+        roots=_allowed(settings, roots),
+        usage=parts.usage,
+        pool=parts.model_pool,
+        lend_kernel=partial(_lent_kernel, settings, kernels),
+        connection=parts.connection,
+        wake=wake,
+    )
+
+
+def _sync(  # noqa: PLR0917 - what the service for the sync stands on
+    parts: _Parts,
+    datasets: Datasets,
+    pulling: Pulling,
+    remote_catalog: RemoteCatalog,
+    places: Places,
+    wake: Callable[[], None],
+) -> Sync:
+    return Sync(
+        metadata=parts.metadata,
+        connection=parts.connection,
+        datasets=datasets,
+        pulling=pulling,
+        remote_catalog=remote_catalog,
+        usage=parts.usage,
+        prepare=partial(prepare, parts.connection, places),
+        wake=wake,
     )
 
 
@@ -242,32 +277,6 @@ def _vectors(settings: Settings, parts: _Parts, queries: Queries, datasets: Data
         results=parts.results,
         usage=parts.usage,
         data_dir=settings.data_dir,
-    )
-
-
-def _models(  # noqa: PLR0917 - what the service stands on
-    settings: Settings,
-    parts: _Parts,
-    catalog: Catalog,
-    datasets: Datasets,
-    roots: Sequence[Path],
-    wake: Callable[[], None],
-) -> Models:
-    runs = ModelRuns(
-        pool=parts.model_pool,
-        catalog=catalog,
-        datasets=datasets,
-        data_dir=settings.data_dir,
-        timeout_s=settings.model_timeout_s,
-    )
-    return Models(
-        metadata=parts.metadata,
-        runs=runs,
-        there=RemoteModels(parts.connection),
-        roots=_allowed(settings, roots),
-        usage=parts.usage,
-        data_dir=settings.data_dir,
-        on_change=wake,
     )
 
 
@@ -301,6 +310,22 @@ def _datasets(
     )
 
 
+def _kernels(settings: Settings, parts: _Parts) -> "KernelPool":
+    from servicetsunami.app.kernels import kernel_pool  # noqa: PLC0415 - not at every start
+
+    pool = kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
+    parts.closing.push_async_callback(pool.aclose)
+    return pool
+
+
+def _lent_kernel(
+    settings: Settings, kernels: "Callable[[], KernelPool]", tenant: str
+) -> "AbstractAsyncContextManager[Kernel]":
+    from servicetsunami.app.kernels import spec_of  # noqa: PLC0415 - not at every start
+
+    return kernels().acquire(spec_of(settings, tenant))
+
+
 def _runs(  # noqa: PLR0917 - what the services for runs stand on
     settings: Settings,
     parts: _Parts,
@@ -308,13 +333,12 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
     queries: Queries,
     datasets: Datasets,
     wake: Callable[[], None],
+    kernels: "Callable[[], KernelPool]",
 ) -> "tuple[Runs, Jobs]":
     """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
     from servicetsunami.services.run_data import RunData  # noqa: PLC0415
 
-    pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
-    parts.closing.push_async_callback(pool.aclose)
     return notebook_parts.runs(
         settings,
         metadata=parts.metadata,
@@ -323,7 +347,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
             metadata=parts.metadata, queries=queries, datasets=datasets, results=parts.results
         ),
         usage=parts.usage,
-        pool=pool,
+        pool=kernels(),
         tasks=parts.tasks,
         connection=parts.connection,
         caller_of=partial(caller_of, settings),
