@@ -344,6 +344,7 @@ def _endpoint(
 ) -> Endpoint:
     """The endpoint with a new version, which serves if it is ready."""
     is_there = version.state is VersionState.WAITING
+    is_kept_here = before is not None and before.sync_state is SyncState.OFF
     revision = 1 if before is None else before.revision + 1
     serving = None if before is None else before.serving
     if version.state is VersionState.READY:
@@ -352,7 +353,7 @@ def _endpoint(
         "revision": revision,
         "serving": serving,
         "updated_at": version.created_at,
-        "sync_state": SyncState.WAITING if is_there else SyncState.OFF,
+        "sync_state": SyncState.WAITING if is_there and not is_kept_here else SyncState.OFF,
     }
     if before is not None:
         return replace(before, **facts)
