@@ -157,7 +157,8 @@ async def test_a_newer_version_waits_until_the_older_one_is_done(
     await deploy(client, 2)
     await send(app, client)
     assert served(workspace) == [("main.ml.churn", "2")]
-    assert [each["state"] for each in (await described(client))["versions"]] == ["READY", "WAITING"]
+    versions = (await described(client))["versions"]
+    assert [each["state"] for each in versions] == ["READY", "SUPERSEDED"]
 
 
 async def test_a_version_that_cannot_be_served_is_parked_with_its_log(
@@ -229,6 +230,21 @@ async def test_an_endpoint_that_was_deleted_there_is_made_again(
     await call(client, "manage_sync", action="on", kind="endpoint", name="churn")
     await send(app, client)
     assert served(workspace) == [("main.ml.churn", "1")]
+
+
+async def test_an_endpoint_that_is_kept_here_is_sent_when_it_is_switched_on(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await deploy(client)
+    await call(client, "manage_sync", action="off", kind="endpoint", name="churn")
+    await deploy(client, 2)
+    await send(app, client)
+    assert workspace.serving.all == {}
+    assert (await status(client))["state"] == "off"
+    await call(client, "manage_sync", action="on", kind="endpoint", name="churn")
+    await send(app, client)
+    assert served(workspace) == [("main.ml.churn", "2")]
+    assert (await described(client))["serving"] == 2
 
 
 async def test_chat_models_of_the_workspace_answer_messages(

@@ -139,3 +139,29 @@ async def test_calls_are_counted_with_their_rows(asked: Client) -> None:
     counted = used["invoke_model"]
     assert (counted["calls"], counted["errors"], counted["rows"]) == (2, 1, 3)
     assert used["deploy_model"]["calls"] == 2
+
+
+async def test_more_than_a_call_can_carry_is_refused_either_way(
+    client: Client, files: Path
+) -> None:
+    size = helper.make_tensor("size", TensorProto.INT64, [2], [1, 200_000])
+    wide = graph(
+        helper.make_node("Expand", ["X", "size"], ["Y"]),
+        inputs=[floats("X", None, 1)],
+        outputs=[floats("Y", None, None)],
+        data=[size],
+    )
+    await call(client, "deploy_model", name="wide", source=put(files, "wide.onnx", wide))
+    given = {"instances": [[0.12345]]}
+    said = await failure(client, "invoke_model", name="wide", input=given)
+    assert "The answer would have" in said
+    text = graph(
+        helper.make_node("Identity", ["text"], ["Y"]),
+        inputs=[helper.make_tensor_value_info("text", TensorProto.STRING, [None])],
+        outputs=[helper.make_tensor_value_info("Y", TensorProto.STRING, [None])],
+    )
+    await call(client, "deploy_model", name="text", source=put(files, "text.onnx", text))
+    long = {"inputs": {"text": ["x" * 70_000_000]}}
+    said = await failure(client, "invoke_model", name="text", input=long)
+    assert "The input is too long for one call." in said
+    assert await predictions(client, "text", instances=["short"]) == ["short"]

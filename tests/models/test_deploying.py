@@ -226,3 +226,23 @@ async def test_tenants_see_nothing_of_each_other(
     assert theirs["version"] == 1
     assert await doubled(other) == (31.0, 1)
     assert await doubled(client) == (7.0, 1)
+
+
+async def test_versions_that_are_deployed_at_once_all_count_or_say_so(
+    client: Client, files: Path
+) -> None:
+    await deployed(client, put(files, "a.onnx", regressor()))
+    source = put(files, "b.onnx", regressor(slope=10.0))
+    done: list[str] = []
+
+    async def deploy() -> None:
+        result = await client.call_tool("deploy_model", {"name": "model", "source": source})
+        done.append("conflict" if result.is_error else "done")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(deploy)
+    told = await described(client)
+    assert len(told["versions"]) == 1 + done.count("done")
+    assert {each["state"] for each in told["versions"]} == {"READY"}
+    assert await doubled(client) == (31.0, 1 + done.count("done"))

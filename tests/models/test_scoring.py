@@ -1,15 +1,20 @@
 """A dataset is scored into another one, in one of its versions, batch by batch."""
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mcp.client import Client
 
-from tests.models.making import FEATURES, FLOWERS, classifier, prices, put, regressor
+from servicetsunami.app import open_app
+from servicetsunami.settings import Settings
+from servicetsunami.transport.mcp import LakeServer
+from tests.models.making import FEATURES, FLOWERS, classifier, endless, prices, put, regressor
 from tests.server.asking import ask, call, failure
 
 ROWS = int(os.environ.get("MODEL_ROWS", "50000"))
@@ -133,5 +138,31 @@ async def test_many_rows_are_scored_whole(client: Client, files: Path) -> None:
     await call(client, "ingest_dataset", name="many", source="many.parquet")
     await call(client, "deploy_model", name="r", source=put(files, "r.onnx", regressor()))
     assert (await score(client, "r", "scored", dataset="many"))["rows"] == count
-    wrong = "SELECT count(*), count_if(abs(prediction - 3 * a) > 0.1) FROM scored"
+    wrong = "SELECT count(*), count_if(abs(prediction - 3 * a) > 0.1 + a / 1e6) FROM scored"
     assert await ask(client, wrong) == [[count, 0]]
+
+
+@pytest.fixture
+async def hasty(settings: Settings) -> AsyncIterator[Client]:
+    """A server that lets a scoring take one second."""
+    async with (
+        open_app(settings.model_copy(update={"model_timeout_s": 1.0})) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
+        yield client
+
+
+async def test_a_scoring_that_takes_too_long_or_is_cancelled_writes_nothing(
+    hasty: Client, files: Path, settings: Settings
+) -> None:
+    source = put(files, "endless.onnx", endless())
+    await call(hasty, "deploy_model", name="endless", source=source)
+    await call(hasty, "ingest_dataset", name="t", source=[{"a": 1.5}])
+    given = {"name": "endless", "input": {"dataset": "t"}, "output": "out"}
+    said = await failure(hasty, "invoke_model", **given)
+    assert "did not come to an end within 1 s" in said
+    with anyio.move_on_after(0.5) as scope:
+        await hasty.call_tool("invoke_model", given)
+    assert scope.cancelled_caught
+    assert (await call(hasty, "list_assets"))["total"] == 1
+    assert list((settings.data_dir / "temp").glob("scores-*")) == []

@@ -1,18 +1,14 @@
-"""What belongs to runs: kernels with their limits, notebooks, jobs, and the services on top."""
+"""What belongs to runs: notebooks, jobs, and the services on top."""
 
-import os
 from collections.abc import Callable
 from functools import partial
-from typing import Final
-from zlib import crc32
 
 from anyio.abc import TaskGroup
 
 from servicetsunami.app.databricks import process_name
+from servicetsunami.app.kernels import spec_of
 from servicetsunami.domain.caller import Caller
 from servicetsunami.engines.kernels.pool import KernelPool
-from servicetsunami.engines.kernels.sandbox import Sandboxes
-from servicetsunami.engines.kernels.spec import KernelSpec, Limits
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_sql import JobSql
@@ -30,29 +26,6 @@ from servicetsunami.services.runs import Runs
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.stores.tables.location import tables_dir
-
-_PASSED_ON: Final = ("LANG", "LC_ALL", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_USERS: Final = 1_000_000
-
-
-def sandboxes(settings: Settings, *, is_hosted: bool) -> Sandboxes:
-    """How code is kept apart; hosted, never otherwise than in a sandbox."""
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return Sandboxes(
-        allow_none=settings.allow_unsandboxed and not is_hosted,
-        environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **passed_on},
-        bwrap=settings.bubblewrap or None,
-    )
-
-
-def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> KernelPool:
-    """Kernels for notebooks."""
-    return KernelPool(
-        sandboxes=sandboxes(settings, is_hosted=is_hosted),
-        tasks=tasks,
-        kernels_max=settings.notebook_runs,
-    )
 
 
 def runs(
@@ -77,7 +50,7 @@ def runs(
         data=NotebookData(data),
         pool=pool,
         tasks=tasks,
-        spec_of=partial(_spec, settings),
+        spec_of=partial(spec_of, settings),
         data_dir=settings.data_dir,
     )
     there = RemoteRuns(
@@ -119,16 +92,4 @@ def _engine(
         slots=settings.job_tasks,
         per_tenant=settings.job_tasks_per_tenant,
         caller_of=caller_of,
-    )
-
-
-def _spec(settings: Settings, tenant: str) -> KernelSpec:
-    return KernelSpec(
-        tenant=tenant,
-        number=crc32(tenant.encode()) % _USERS,
-        files=settings.data_dir / "tenants" / tenant / "files",
-        tables=tables_dir(settings.data_dir, tenant),
-        temp_dir=settings.data_dir / "temp",
-        limits=Limits(memory_mb=settings.notebook_memory_mb, disk_mb=settings.notebook_disk_mb),
-        output_bytes_max=settings.notebook_output_mb * 2**20,
     )

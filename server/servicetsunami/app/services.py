@@ -1,7 +1,7 @@
 """Builds the services, each of what it stands on."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from servicetsunami.app.databricks import (
     caller_of,
     prepare,
 )
+from servicetsunami.app.models import models
 from servicetsunami.app.vectors import reading_pool, vectors
 from servicetsunami.engines.sql.engine import SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
@@ -25,7 +26,6 @@ from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
-from servicetsunami.services.model_runs import ModelRuns
 from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -33,7 +33,6 @@ from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.pulling import Pulling
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
-from servicetsunami.services.remote_models import RemoteModels
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
 from servicetsunami.services.routing import Router
@@ -51,6 +50,8 @@ from servicetsunami.sync.places import Places
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
+    from servicetsunami.engines.kernels.kernel import Kernel
+    from servicetsunami.engines.kernels.pool import KernelPool
     from servicetsunami.services.jobs import Jobs
     from servicetsunami.services.runs import Runs
     from servicetsunami.sync.worker import SyncWorker
@@ -104,7 +105,8 @@ def services(
     sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
-    runs = cache(partial(_runs, settings, parts, notebooks, data, wake))
+    kernels = cache(partial(_kernels, settings, parts))
+    runs = cache(partial(_runs, settings, parts, notebooks, data, wake, kernels))
     vectors = _vectors(settings, parts, data, datasets, allowed)
     return Services(
         datasets=datasets,
@@ -120,7 +122,7 @@ def services(
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,
-        models=_models(settings, parts, catalog, datasets, allowed, wake),
+        models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
         searching=_searching(parts, vectors, remote_catalog),
     )
 
@@ -171,29 +173,26 @@ def _vectors(
     )
 
 
-def _models(  # noqa: PLR0917 - what the service stands on
+def _models(  # noqa: PLR0917 - what the service for models stands on
     settings: Settings,
     parts: Parts,
     catalog: Catalog,
     datasets: Datasets,
     roots: AllowedRoots,
+    kernels: "Callable[[], KernelPool]",
     wake: Callable[[], None],
 ) -> Models:
-    runs = ModelRuns(
-        pool=parts.model_pool,
+    return models(
+        settings,
+        metadata=parts.metadata,
         catalog=catalog,
         datasets=datasets,
-        data_dir=settings.data_dir,
-        timeout_s=settings.model_timeout_s,
-    )
-    return Models(
-        metadata=parts.metadata,
-        runs=runs,
-        there=RemoteModels(parts.connection),
         roots=roots,
         usage=parts.usage,
-        data_dir=settings.data_dir,
-        on_change=wake,
+        pool=parts.model_pool,
+        lend_kernel=partial(_lent_kernel, settings, kernels),
+        connection=parts.connection,
+        wake=wake,
     )
 
 
@@ -223,25 +222,40 @@ def _datasets(
     )
 
 
-def _runs(
+def _kernels(settings: Settings, parts: Parts) -> "KernelPool":
+    from servicetsunami.app.kernels import kernel_pool  # noqa: PLC0415 - not at every start
+
+    pool = kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
+    parts.closing.push_async_callback(pool.aclose)
+    return pool
+
+
+def _lent_kernel(
+    settings: Settings, kernels: "Callable[[], KernelPool]", tenant: str
+) -> "AbstractAsyncContextManager[Kernel]":
+    from servicetsunami.app.kernels import spec_of  # noqa: PLC0415 - not at every start
+
+    return kernels().acquire(spec_of(settings, tenant))
+
+
+def _runs(  # noqa: PLR0917 - what the services for runs stand on
     settings: Settings,
     parts: Parts,
     notebooks: Notebooks,
     data: RunData,
     wake: Callable[[], None],
+    kernels: "Callable[[], KernelPool]",
 ) -> "tuple[Runs, Jobs]":
     """The services for runs and jobs, with the kernels that they need."""
     from servicetsunami.app import notebooks as notebook_parts  # noqa: PLC0415 - not at every start
 
-    pool = notebook_parts.kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
-    parts.closing.push_async_callback(pool.aclose)
     return notebook_parts.runs(
         settings,
         metadata=parts.metadata,
         notebooks=notebooks,
         data=data,
         usage=parts.usage,
-        pool=pool,
+        pool=kernels(),
         tasks=parts.tasks,
         connection=parts.connection,
         caller_of=partial(caller_of, settings),

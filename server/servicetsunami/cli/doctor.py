@@ -196,7 +196,7 @@ async def check_sql(settings: Settings) -> Check:
 
 async def check_notebooks(settings: Settings) -> Check:
     """Whether notebooks can be isolated, by really starting something in the sandbox."""
-    from servicetsunami.app.notebooks import sandboxes  # noqa: PLC0415 - only for this command
+    from servicetsunami.app.kernels import sandboxes  # noqa: PLC0415 - only for this command
     from servicetsunami.engines.kernels.sandbox import Isolation  # noqa: PLC0415
 
     name = "notebooks"

@@ -31,11 +31,15 @@ class Place(StrEnum):
 
 
 class VersionState(StrEnum):
-    """What became of a version; one that waits is not on Databricks yet."""
+    """What became of a version.
+
+    One that waits is not on Databricks yet, one that was superseded never served there.
+    """
 
     WAITING = "WAITING"
     READY = "READY"
     FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from servicetsunami.domain.endpoint import Signature
 from servicetsunami.errors import InvalidInput, LimitExceeded
+from servicetsunami.services.mlmodel import FILE, read_mlmodel
 
 _BYTES_MAX: Final = 2 * 2**30
 _FILES_MAX: Final = 1_000
@@ -22,14 +22,17 @@ MAKING: Final = "making-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A model that was copied: `file` is what is loaded, below `folder`."""
+    """A model that was copied: `file` is what is loaded, below `folder`.
+
+    `columns` are names and MLflow's types of what it takes, where the model does not say itself.
+    """
 
     folder: Path
     file: str
     flavour: str
     sha256: str
     size_bytes: int
-    signature: Signature
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def models_dir(data_dir: Path, tenant: str) -> Path:
@@ -43,7 +46,7 @@ def take(source: Path, models: Path) -> Taken:
     Raises InvalidInput for what is no model, or one that only code could load; LimitExceeded for
     more than 2 GiB or 1,000 files.
     """
-    file, flavour = _main_file(source)
+    file, flavour, columns = _main_file(source)
     folder = models / f"{MAKING}{uuid4().hex}"
     folder.mkdir(parents=True, mode=0o700)
     try:
@@ -51,7 +54,7 @@ def take(source: Path, models: Path) -> Taken:
         for path, name in _files(source):
             if len(hashes) == _FILES_MAX:
                 raise LimitExceeded(f"{source.name} has more than {_FILES_MAX} files.", _SMALLER)
-            sha256, size = _copy(path, folder / name, left=_BYTES_MAX - size_bytes)
+            sha256, size = copy_file(path, folder / name, left=_BYTES_MAX - size_bytes)
             hashes.append((sha256, name))
             size_bytes += size
         for each in {folder / name.parent for _, name in hashes}:
@@ -65,7 +68,7 @@ def take(source: Path, models: Path) -> Taken:
         flavour=flavour,
         sha256=_hash_of(hashes),
         size_bytes=size_bytes,
-        signature=Signature(),
+        columns=columns,
     )
 
 
@@ -86,32 +89,35 @@ def remove_models(models: Path, endpoints: Iterable[str]) -> None:
 _SMALLER: Final = "Give the file or the folder of one model only."
 
 
-def _main_file(source: Path) -> tuple[str, str]:
-    """The file to load, and its flavour."""
+def _main_file(source: Path) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The file to load, its flavour, and its columns if they are known."""
     if source.is_file():
-        return source.name, _flavour(source.name)
+        return source.name, _flavour(source.name), ()
+    if (source / FILE).is_file():
+        return read_mlmodel(source)
     found = sorted(each.name for each in source.iterdir() if each.suffix.lower() == ".onnx")
     if len(found) != 1:
         raise InvalidInput(
             f"The folder {source.name} has {len(found)} files that end in .onnx.",
-            "Give a folder with one of them and its data, or the file itself.",
+            "Give a folder with one of them and its data, one that MLflow saved, or the file.",
         )
-    return found[0], "onnx"
+    return found[0], "onnx", ()
 
 
 def _flavour(name: str) -> str:
     suffix = Path(name).suffix.lower()
-    if suffix == ".onnx":
-        return "onnx"
+    if suffix in {".onnx", ".skops"}:
+        return suffix[1:]
     if suffix in _PICKLES:
         raise InvalidInput(
             f"{name} is a pickle: to load it is to run whatever code its maker put into it.",
-            "Export the model to ONNX (scikit-learn: skl2onnx.to_onnx; PyTorch: torch.onnx.export) "
-            "and deploy that.",
+            "Export the model to ONNX (scikit-learn: skl2onnx.to_onnx, or skops.io.dump; PyTorch: "
+            "torch.onnx.export) and deploy that.",
         )
     raise InvalidInput(
         f"{name} is no model that this server knows.",
-        "Give a .onnx file, a folder with one, or databricks:catalog.schema.model/versions/1.",
+        "Give a .onnx or .skops file, a folder with a model, or "
+        "databricks:catalog.schema.model/versions/1.",
     )
 
 
@@ -136,8 +142,8 @@ def _hash_of(hashes: Sequence[tuple[str, Path]]) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def _copy(path: Path, target: Path, *, left: int) -> tuple[str, int]:
-    """Copy one file; its hash, and its size in bytes."""
+def copy_file(path: Path, target: Path, *, left: int = _BYTES_MAX) -> tuple[str, int]:
+    """Copy one plain file, of at most `left` bytes; its hash, and its size in bytes."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     digest, size = hashlib.sha256(), 0
     try:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import DatasetName, WriteMode
 from servicetsunami.domain.endpoint import ModelVersion, Signature
+from servicetsunami.engines.workers.frames import ChannelError
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.errors import InvalidInput, LimitExceeded, TimedOut
 from servicetsunami.services.catalog import Catalog, TableAsked
@@ -194,6 +195,10 @@ def _explained(timeout_s: float) -> Generator[None]:
     """Say what a child's end means for a model, and what helps: a pool speaks of queries."""
     try:
         yield
+    except ChannelError as error:
+        raise InvalidInput(
+            "The input is too long for one call.", "Give fewer rows, or score a dataset."
+        ) from error
     except TimedOut as error:
         raise TimedOut(
             f"The model did not come to an end within {timeout_s:g} s, and was stopped.",

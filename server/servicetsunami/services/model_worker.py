@@ -1,5 +1,6 @@
 """The child process that loads and runs models: whatever a file makes of it, only it is lost."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from servicetsunami.engines.workers.channel import Channel
 
 _LOADED_MAX: Final = 2
+_ANSWER_CHARS_MAX: Final = 1_000_000
 _BATCH_ROWS: Final = 16_384
 
 
@@ -55,6 +57,12 @@ class _Desk:
         rows = max(len(each) for each in given.values())
         outputs = self._model(asked["path"]).run(given)
         said = as_json(outputs, signature, rows)
+        length = len(json.dumps(said))
+        if length > _ANSWER_CHARS_MAX:
+            raise InvalidInput(
+                f"The answer would have {length:,} characters, and {_ANSWER_CHARS_MAX:,} is most.",
+                "Give fewer rows, or a dataset as input and the name of another as output.",
+            )
         return {"predictions" if isinstance(said, list) else "reply": said, "rows": rows}
 
     def score(self, request: Request) -> dict[str, Any]:

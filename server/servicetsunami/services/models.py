@@ -21,6 +21,7 @@ from servicetsunami.domain.endpoint import (
     Endpoint,
     ModelVersion,
     Place,
+    Signature,
     VersionState,
     endpoint_name,
 )
@@ -34,6 +35,7 @@ from servicetsunami.services.answers import (
     SyncAnswer,
 )
 from servicetsunami.services.model_answers import DeployedModel, InvokedModel, described_endpoint
+from servicetsunami.services.model_conversion import ModelConversion
 from servicetsunami.services.model_files import (
     Taken,
     models_dir,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
 _PAGE_ITEMS: Final = 50
+_SKOPS: Final = "skops"
 _VERSIONS_SHOWN: Final = 20
 
 
@@ -64,6 +67,7 @@ class Models:
         *,
         metadata: Metadata,
         runs: ModelRuns,
+        conversion: ModelConversion,
         there: RemoteModels,
         roots: AllowedRoots,
         usage: UsageMeter,
@@ -72,6 +76,7 @@ class Models:
     ) -> None:
         self._metadata = metadata
         self._runs = runs
+        self._conversion = conversion
         self._there = there
         self._on_change = on_change
         self._roots = roots
@@ -149,12 +154,14 @@ class Models:
             created_at=datetime.now(UTC),
         )
         try:
+            if taken.flavour == _SKOPS:
+                taken = await self._conversion.convert(caller, taken)
             signature = await self._runs.inspect(caller, taken)
         except (InvalidInput, LimitExceeded, TimedOut) as error:
             return replace(
                 version, state=VersionState.FAILED, reason=str(error), file=None, size_bytes=0
             )
-        return replace(version, signature=signature)
+        return replace(version, file=taken.file, signature=_named(signature, taken))
 
     async def _record(
         self,
@@ -304,6 +311,14 @@ class Models:
         )
 
 
+def _named(signature: Signature, taken: Taken) -> Signature:
+    """The signature with the names of its features, where it has none and they are known."""
+    names = tuple(name for name, _ in taken.columns)
+    if len(signature.inputs) == 1 and signature.inputs[0].width == len(names) > 1:
+        return replace(signature, columns=names)
+    return signature
+
+
 def _check_place(before: Endpoint | None, place: Place) -> None:
     """Refuse to move an endpoint: whoever calls it counts on where it answers."""
     if before is not None and before.place is not place:
@@ -329,6 +344,7 @@ def _endpoint(
 ) -> Endpoint:
     """The endpoint with a new version, which serves if it is ready."""
     is_there = version.state is VersionState.WAITING
+    is_kept_here = before is not None and before.sync_state is SyncState.OFF
     revision = 1 if before is None else before.revision + 1
     serving = None if before is None else before.serving
     if version.state is VersionState.READY:
@@ -337,7 +353,7 @@ def _endpoint(
         "revision": revision,
         "serving": serving,
         "updated_at": version.created_at,
-        "sync_state": SyncState.WAITING if is_there else SyncState.OFF,
+        "sync_state": SyncState.WAITING if is_there and not is_kept_here else SyncState.OFF,
     }
     if before is not None:
         return replace(before, **facts)

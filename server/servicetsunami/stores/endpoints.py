@@ -175,7 +175,7 @@ class Endpoints(RevisedAssets):
         *,
         reason: str | None = None,
     ) -> None:
-        """Note what became of a version on Databricks."""
+        """Note what became of a version on Databricks; older ones that waited were overtaken."""
         statement = update(ENDPOINT_VERSIONS).where(
             owned_by(tenant, ENDPOINT_VERSIONS),
             ENDPOINT_VERSIONS.c.endpoint_id == endpoint_id,
@@ -184,6 +184,13 @@ class Endpoints(RevisedAssets):
         await self._connection.execute(statement.values(state=state.value, reason=reason))
         if state is VersionState.READY:
             await self._change(tenant, endpoint_id, serving=version)
+            overtaken = update(ENDPOINT_VERSIONS).where(
+                owned_by(tenant, ENDPOINT_VERSIONS),
+                ENDPOINT_VERSIONS.c.endpoint_id == endpoint_id,
+                ENDPOINT_VERSIONS.c.version < version,
+                ENDPOINT_VERSIONS.c.state == VersionState.WAITING.value,
+            )
+            await self._connection.execute(overtaken.values(state=VersionState.SUPERSEDED.value))
 
     async def totals(self, tenant: str) -> tuple[StateTotals, ...]:
         """Count and size of the endpoints, by where they stand on their way to Databricks."""

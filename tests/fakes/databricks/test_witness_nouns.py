@@ -186,6 +186,39 @@ def test_models_are_served_updated_and_asked(fake: FakeWorkspace, client: Worksp
         endpoints.get("e")
 
 
+def _first(name: str) -> serving.EndpointCoreConfigInput:
+    return serving.EndpointCoreConfigInput(name=name, served_entities=[entity("1")])
+
+
+def test_a_model_that_cannot_be_served_says_so_while_the_one_before_serves(
+    fake: FakeWorkspace, client: WorkspaceClient
+) -> None:
+    endpoints = client.serving_endpoints
+    endpoints.create("f", config=_first("f"))
+    [endpoints.get("f") for _ in range(2)]
+    fake.serving.will_fail.add("main.m.model-2")
+    making = endpoints.update_config("f", served_entities=[entity("2")]).response
+    failed = [endpoints.get("f") for _ in range(2)][-1]
+
+    assert making.pending_config is not None
+    assert failed.state is not None
+    assert failed.state.config_update == serving.EndpointStateConfigUpdate.UPDATE_FAILED
+    assert failed.state.ready == serving.EndpointStateReady.READY
+    assert failed.config is not None
+    [served] = failed.config.served_entities or []
+    assert served.entity_version == "1"
+    assert served.state is not None
+    assert served.state.deployment == serving.ServedModelStateDeployment.DEPLOYMENT_READY
+    assert "No module" in endpoints.build_logs("f", "main.m.model-2").logs
+
+    fake.serving.unregistered.add("main.m.model")
+    config = _first("g")
+    with pytest.raises(NotFound):
+        endpoints.create("g", config=config)
+    with pytest.raises(InvalidParameterValue):
+        endpoints.create("not a name", config=config)
+
+
 def test_vectors_are_kept_and_found(client: WorkspaceClient) -> None:
     kind = vectorsearch.EndpointType.STANDARD
     client.vector_search_endpoints.create_endpoint("v", kind)

@@ -161,6 +161,11 @@ class Kernel:
         )
 
     @property
+    def work(self) -> Path:
+        """The folder that its code works in, as it is seen from outside."""
+        return self._folders.work
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can take code."""
         return self._process.returncode is None

@@ -17,7 +17,8 @@ from servicetsunami.errors import InvalidInput
 _DEPTH_MAX: Final = 8
 _WHOLE_MAX: Final = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
 """Up to where each whole number has a float of its own."""
-_LARGEST: Final = 2**60
+_LARGEST: Final = 2**1000
+"""Beyond this not even the widest float has room, and numpy refuses to try."""
 _WORDS: Final = {
     "float16": "numbers",
     "float32": "numbers",
@@ -129,7 +130,8 @@ def _stays(value: float, exact: Callable[[Any], Any], most: int) -> bool:
     """Whether a whole number is still the same as a float; fractions may be rounded."""
     if not isinstance(value, int) or abs(value) <= most:
         return True
-    return abs(value) < _LARGEST and int(exact(value)) == value
+    with np.errstate(over="ignore"):
+        return abs(value) < _LARGEST and float(exact(value)) == value
 
 
 def _is_real(value: Any) -> bool:  # noqa: ANN401 - any JSON
