@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.app.children import ingest_pool, sql_engine
 from servicetsunami.app.databricks import catalog_of, prepare, sync_worker, workspace_config
-from servicetsunami.domain.caller import LOCAL_TENANT, Caller
+from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
@@ -67,7 +67,7 @@ class App:
     def caller(self) -> Caller:
         """The one caller of single-user mode."""
         caller = caller_of(self.settings, LOCAL_TENANT, LOCAL_TENANT)
-        return replace(caller, catalogs=self.readable_catalogs)
+        return replace(caller, scopes=EVERYTHING, catalogs=self.readable_catalogs)
 
 
 def caller_of(settings: Settings, tenant: str, subject: str) -> Caller:

@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from servicetsunami.stores.api_keys import ApiKeys
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.failures import translated, unreachable
@@ -35,6 +36,7 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.tenants = Tenants(connection)
+        self.api_keys = ApiKeys(connection, self.tenants)
         self.datasets = Datasets(connection, self.tenants)
         self.notebooks = Notebooks(connection, self.tenants)
         self.indexes = Indexes(connection, self.tenants)

@@ -4,7 +4,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
 from mcp.server.mcpserver import Context, Extension, MCPServer
@@ -31,7 +31,7 @@ from mcp_types import (
 from pydantic import AnyUrl, ValidationError
 
 from servicetsunami import __version__
-from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.errors import ServerError
 from servicetsunami.services.progress import silent
@@ -47,10 +47,16 @@ from servicetsunami.tools import (
     vectors,
 )
 from servicetsunami.tools.context import Services
+from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
+from servicetsunami.transport.scopes import require, scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
 from servicetsunami.transport.tasks import Tasks, TaskSource
+
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
+    from mcp.shared.message import SessionMessage
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +146,7 @@ class LakeServer(MCPServer[Any]):
         )
         self.services = services
         self.caller = caller
+        self.in_hand = CallsInHand()
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
                 self.add_tool(
@@ -193,12 +200,21 @@ class LakeServer(MCPServer[Any]):
         stdin = lines(claim_stdin())
         # The SDK only iterates over it, though it asks for a file.
         async with stdio_server(stdin=cast("AsyncFile[str]", stdin)) as (incoming, outgoing):
-            await self._lowlevel_server.run(
-                incoming, outgoing, self._lowlevel_server.create_initialization_options()
-            )
+            await self.run_streams(incoming, outgoing)
+
+    async def run_streams(
+        self,
+        incoming: "ReadStream[SessionMessage | Exception]",
+        outgoing: "WriteStream[SessionMessage]",
+    ) -> None:
+        """Serve one client over a pair of streams until it is gone."""
+        await self._lowlevel_server.run(
+            incoming, outgoing, self._lowlevel_server.create_initialization_options()
+        )
 
     async def list_tools(self) -> list[Tool]:
-        """List the tools with their schemas as short as they can be said."""
+        """List the tools that the caller may call, their schemas as short as they can be said."""
+        scopes = self.caller().scopes
         return [
             tool.model_copy(
                 update={
@@ -207,6 +223,7 @@ class LakeServer(MCPServer[Any]):
                 }
             )
             for tool in await super().list_tools()
+            if scope_of(tool.name) in scopes
         ]
 
     async def call_tool(
@@ -218,7 +235,12 @@ class LakeServer(MCPServer[Any]):
         model; anything else stays hidden, and is logged by the SDK with its traceback.
         """
         try:
-            result = await super().call_tool(name, arguments, context)
+            if self._tool_manager.get_tool(name) is not None:
+                require(self.caller(), scope_of(name), name)
+            with self.in_hand.one():
+                result = await super().call_tool(name, arguments, context)
+        except ServerError as error:
+            raise ToolError(str(error)) from error
         except UnexpectedToolError as error:
             if isinstance(error.__cause__, ServerError):
                 raise ToolError(str(error.__cause__)) from error
@@ -238,7 +260,10 @@ class LakeServer(MCPServer[Any]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read a resource, with our errors in their own words."""
         try:
+            require(self.caller(), Scope.READ, "Reading a resource")
             return await super().read_resource(uri, context)
+        except ServerError as error:
+            raise ResourceError(str(error)) from error
         except UnexpectedResourceError as error:
             cause = _root_cause(error)
             if isinstance(cause, ServerError):
@@ -269,11 +294,12 @@ class LakeServer(MCPServer[Any]):
         argument: CompletionArgument,
         context: CompletionContext | None,
     ) -> Completion | None:
-        if not isinstance(ref, ResourceTemplateReference):
+        caller = self.caller()
+        if not isinstance(ref, ResourceTemplateReference) or Scope.READ not in caller.scopes:
             return None
         known = (context.arguments or {}) if context else {}
         found = await self.services.datasets.complete(
-            self.caller(), part=argument.name, prefix=argument.value, schema=known.get("schema")
+            caller, part=argument.name, prefix=argument.value, schema=known.get("schema")
         )
         return Completion(values=found[:100], total=len(found), has_more=len(found) > 100)
 
