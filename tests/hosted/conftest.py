@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.databases import database_url, postgresql_server
 from tests.hosted.issuing import Issuer, settings_for
 from tests.hosted.serving import HttpServer, http_server
+
+__all__ = ["database_url", "http", "issuer", "postgresql_server", "server"]
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ class HttpServer:
 
 @contextmanager
 def http_server(folder: Path, **environment: str) -> Generator[HttpServer]:
-    """Start `serve --http` on a data directory in the folder; killed at the end, if it still is."""
+    """Start `serve --http` on a data directory in the folder, and stop it in order at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
@@ -57,6 +57,8 @@ def http_server(folder: Path, **environment: str) -> Generator[HttpServer]:
     try:
         _wait_until_ready(server)
         yield server
+        if process.poll() is None:
+            assert server.stop() == 0, server.logged()
     finally:
         process.kill()
         process.wait(timeout=30)

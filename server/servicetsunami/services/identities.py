@@ -75,10 +75,11 @@ class Identities:
     async def revoke_key(self, key_id: str) -> None:
         """End a key at once, in all servers; raises NotFound."""
         async with self._metadata.begin() as transaction:
-            if not await transaction.api_keys.revoke(key_id, at=self._now()):
-                raise NotFound(
-                    f"No valid key has the id {key_id!r}.", "`servicetsunami token list` shows all."
-                )
+            was_valid = await transaction.api_keys.revoke(key_id, at=self._now())
+        if not was_valid:
+            raise NotFound(
+                f"No valid key has the id {key_id!r}.", "`servicetsunami token list` shows all."
+            )
 
     def is_key(self, credential: str) -> bool:
         """Whether it looks like one of our keys, rather than like a token."""

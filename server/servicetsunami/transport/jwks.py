@@ -101,9 +101,8 @@ def _usable(text: bytes) -> dict[str | None, jwt.PyJWK]:
 
 def _entries(text: bytes) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(text)["keys"]
+        return [entry for entry in json.loads(text)["keys"] if isinstance(entry, dict)]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigurationError(
             "What SERVICETSUNAMI_JWT_KEYS leads to is no JWKS.", "Correct the address or the file."
         ) from error
-    return [entry for entry in entries if isinstance(entry, dict)]
