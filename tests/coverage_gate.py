@@ -16,6 +16,8 @@ COMPLETE = (
     "stores/scope.py",
     "stores/tenants.py",
     "stores/api_keys.py",
+    "stores/row_security.py",
+    "stores/visibility.py",
     "services/identities.py",
     "transport/auth.py",
     "transport/guard.py",

@@ -50,7 +50,7 @@ BASES: dict[str, list[dict[str, Any]]] = {
         {"name": "mine", "tasks": [{"task_key": "t", "run_job_task": {"job_name": "<name>"}}]},
         {
             "name": "mine",
-            "tasks": [{"task_key": "t", "sql_task": {"query": "SELECT * FROM <name>"}}],
+            "tasks": [{"task_key": "t", "sql_task": {"statement": "SELECT * FROM <name>"}}],
         },
     ],
     "run_notebook": [{"timeout_s": 20}],

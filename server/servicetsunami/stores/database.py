@@ -25,6 +25,7 @@ from servicetsunami.stores.lineage import Lineage
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.row_security import limit_to_visible
 from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
@@ -115,6 +116,7 @@ class Database:
                 with CancelScope(shield=True):
                     await connection.start()
                     await connection.begin()
+                    await limit_to_visible(connection)
                 yield Transaction(connection)
                 await checkpoint_if_cancelled()
                 # A cancelled caller must not leave open whether the commit happened.

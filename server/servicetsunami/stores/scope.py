@@ -16,7 +16,7 @@ from servicetsunami.stores.schema import (
     RUNS,
 )
 
-_PARTS = {
+PARTS = {
     DATASET_VERSIONS: (DATASET_VERSIONS.c.dataset_id, DATASETS),
     LINEAGE: (LINEAGE.c.dataset_id, DATASETS),
     NOTEBOOK_REVISIONS: (NOTEBOOK_REVISIONS.c.notebook_id, NOTEBOOKS),
@@ -27,8 +27,8 @@ _PARTS = {
 
 def owned_by(tenant: str, table: Table) -> ColumnElement[bool]:
     """The rows of a table that belong to the tenant and still exist."""
-    if table in _PARTS:
-        column, owner = _PARTS[table]
+    if table in PARTS:
+        column, owner = PARTS[table]
         return column.in_(select(owner.c.id).where(owned_by(tenant, owner)))
     condition = table.c.tenant == tenant
     if "deleted_at" in table.c:

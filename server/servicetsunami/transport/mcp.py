@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, Extension, MCPServer
 from mcp.server.mcpserver.exceptions import (
     ResourceError,
@@ -35,6 +36,7 @@ from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.errors import ServerError
 from servicetsunami.services.progress import silent
+from servicetsunami.stores.visibility import only
 from servicetsunami.tools import (
     assets,
     datasets,
@@ -147,6 +149,7 @@ class LakeServer(MCPServer[Any]):
         self.services = services
         self.caller = caller
         self.in_hand = CallsInHand()
+        self.middleware.append(self._see_own_rows)
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
                 self.add_tool(
@@ -164,6 +167,13 @@ class LakeServer(MCPServer[Any]):
         )(self._dataset_resource)
         self._add_notebook_resources()
         self.completion()(self._complete)
+
+    async def _see_own_rows(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Have every message served with the rows of its own tenant alone."""
+        with only(self.caller().tenant):
+            return await call_next(ctx)
 
     def _add_notebook_resources(self) -> None:
         self.resource(
