@@ -152,6 +152,20 @@ class Settings(BaseSettings):
         le=3600,
         description="How long running calls may go on after SIGTERM, in seconds.",
     )
+    calls_per_minute: int = Field(
+        default=600,
+        ge=1,
+        description="Calls that a tenant may make within a minute, at each server, where "
+        "credentials are asked for.",
+    )
+    calls_per_minute_of_subject: int = Field(
+        default=300, ge=1, description="The same for one subject of a tenant."
+    )
+    calls_at_once: int = Field(
+        default=16,
+        ge=1,
+        description="Calls of one tenant that a server has in hand at once; more are refused.",
+    )
     auth: bool = Field(
         default=False,
         description="Ask every HTTP request for an API key or a token. On by itself where a "

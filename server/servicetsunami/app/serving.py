@@ -49,7 +49,9 @@ async def serve_http(settings: Settings) -> None:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
-        server = LakeServer(app.services, caller, read_only=settings.read_only)
+        server = LakeServer(
+            app.services, caller, read_only=settings.read_only, limits=hosting.limits(settings)
+        )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
             if authenticator is None:

@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
@@ -50,6 +51,7 @@ from servicetsunami.tools import (
 )
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import require, scope_of
@@ -135,6 +137,7 @@ class LakeServer(MCPServer[Any]):
         caller: Callable[[], Caller],
         *,
         read_only: bool = False,
+        limits: Limits | None = None,
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
     ) -> None:
@@ -149,6 +152,7 @@ class LakeServer(MCPServer[Any]):
         self.services = services
         self.caller = caller
         self.in_hand = CallsInHand()
+        self._limits = limits
         self.middleware.append(self._see_own_rows)
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
@@ -245,9 +249,10 @@ class LakeServer(MCPServer[Any]):
         model; anything else stays hidden, and is logged by the SDK with its traceback.
         """
         try:
+            caller = self.caller()
             if self._tool_manager.get_tool(name) is not None:
-                require(self.caller(), scope_of(name), name)
-            with self.in_hand.one():
+                require(caller, scope_of(name), name)
+            with self.in_hand.one(), self._limits.one(caller) if self._limits else nullcontext():
                 result = await super().call_tool(name, arguments, context)
         except ServerError as error:
             raise ToolError(str(error)) from error
