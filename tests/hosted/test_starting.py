@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -265,17 +266,35 @@ def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issue
         assert http.post("/mcp", json={}).status_code not in {401, 403}
 
 
-@pytest.mark.slow
-def test_a_server_that_anybody_could_use_does_not_start(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "servicetsunami", "serve", "--http", "--host", "0.0.0.0"]
+def serve_http(tmp_path: Path, *options: str) -> tuple[int, str]:
+    """Start a server that must not come up: its exit code, and what it says."""
     ended = subprocess.run(
-        command,
+        [sys.executable, "-P", "-m", "servicetsunami", "serve", "--http", *options],
         env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    return ended.returncode, ended.stderr
 
-    assert ended.returncode == 2
-    assert "anybody there could use it" in ended.stderr
+
+@pytest.mark.slow
+def test_a_server_that_anybody_could_use_does_not_start(tmp_path: Path) -> None:
+    code, said = serve_http(tmp_path, "--host", "0.0.0.0")
+
+    assert code == 2
+    assert "anybody there could use it" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_that_is_taken_is_told_without_a_traceback(tmp_path: Path, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = serve_http(tmp_path, "--host", host, "--port", port)
+
+    assert code == 2
+    assert f"cannot listen on {host}, port {port}" in said
+    assert "Traceback" not in said

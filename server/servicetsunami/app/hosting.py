@@ -62,12 +62,10 @@ def _check_catalogs(settings: Settings) -> None:
 
 
 def listening(settings: Settings) -> "Listening":
-    """Where to listen, out of the settings."""
+    """How to listen, out of the settings."""
     from servicetsunami.transport.http import Listening  # noqa: PLC0415 - the web stack is heavy
 
     return Listening(
-        host=settings.http_host,
-        port=settings.http_port,
         public_url=settings.public_url,
         issuer=settings.jwt_issuer,
         hosts=settings.http_allowed_hosts,

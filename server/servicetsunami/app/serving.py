@@ -38,13 +38,15 @@ async def serve_stdio(settings: Settings) -> None:
 async def serve_http(settings: Settings) -> None:
     """Serve over HTTP: many tenants with credentials, or one user of this machine without.
 
-    Raises ConfigurationError for settings that would let in whom nobody wants.
+    Raises ConfigurationError for settings that would let in whom nobody wants, and for an address
+    that is not free.
     """
     hosting.check_hosting(settings)
     from servicetsunami.transport.auth import current_caller  # noqa: PLC0415 - the SDK is heavy
-    from servicetsunami.transport.http import serve  # noqa: PLC0415 - the web stack is heavy
+    from servicetsunami.transport.http import bind, serve  # noqa: PLC0415 - the web stack is heavy
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415
 
+    bound = bind(settings.http_host, settings.http_port)
     async with open_app(settings, is_hosted=True) as app:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
@@ -61,6 +63,7 @@ async def serve_http(settings: Settings) -> None:
             await serve(
                 server,
                 hosting.listening(settings),
+                bound=bound,
                 authenticator=authenticator,
                 check_ready=identities.check,
             )

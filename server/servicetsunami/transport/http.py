@@ -1,6 +1,7 @@
 """Serves the MCP server over HTTP: Streamable HTTP at /mcp, and the older SSE at /sse."""
 
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
@@ -30,6 +32,7 @@ _MESSAGES_PATH: Final = "/messages/"
 _KEEP_ALIVE_S: Final = 75
 """Longer than what proxies keep a connection for: they must be the ones to close it."""
 _SHUTDOWN_S: Final = 5
+_BACKLOG: Final = 2_048
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 # Who may call is checked once, by the guard, for every route; the SDK would check its own again.
 _CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protection=False)
@@ -37,14 +40,12 @@ _CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protecti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """Where and how to listen.
+    """How to listen.
 
     `public_url` is where clients reach the server, `issuer` who makes tokens for it; `proxies` are
     the addresses whose forwarded headers are believed.
     """
 
-    host: str
-    port: int
     public_url: str = ""
     issuer: str = ""
     hosts: Sequence[str] = ()
@@ -65,21 +66,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, before anything is built; raises ConfigurationError when it is not free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The server cannot listen on {host}, port {port}: {error.strerror}.",
+            "End what listens there, or choose another with --host and --port.",
+        ) from error
+
+
 async def serve(
     server: LakeServer,
     listening: Listening,
     *,
+    bound: socket.socket,
     check_ready: Callable[[], Awaitable[None]],
     authenticator: Authenticator | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, and until the calls that run then have ended.
+    """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
 
     Without an authenticator everybody is the one local user.
     """
     config = uvicorn.Config(
         _web_app(server, listening, authenticator, check_ready),
-        host=listening.host,
-        port=listening.port,
         http="httptools",
         lifespan="on",
         log_level="warning",
@@ -89,7 +101,7 @@ async def serve(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await _Server(config, server.in_hand, patience_s=listening.drain_s).serve()
+    await _Server(config, server.in_hand, patience_s=listening.drain_s).serve([bound])
 
 
 def _web_app(
