@@ -76,7 +76,7 @@ async def test_what_is_cancelled_makes_room_for_the_next(
             tasks.start_soon(endless)
             await is_running.wait()
             tasks.cancel_scope.cancel()
-        with anyio.fail_after(15):
+        with anyio.fail_after(20):
             assert await ask(client, "SELECT 1") == [[1]]
 
 
@@ -92,7 +92,7 @@ async def test_a_server_asked_to_stop_lets_calls_end_and_takes_no_new_ones(
     async with connected(small_server, "nobody asks", way) as client, httpx.AsyncClient() as http:
 
         async def slow() -> None:
-            asked = {"sql": ENDLESS, "timeout_s": 6}
+            asked = {"sql": ENDLESS, "timeout_s": 12}
             answers.append(await client.call_tool("query_dataset", asked, progress_callback=note))
 
         async with anyio.create_task_group() as tasks:
@@ -107,13 +107,13 @@ async def test_a_server_asked_to_stop_lets_calls_end_and_takes_no_new_ones(
             assert not answers
 
     [answer] = answers
-    assert "6 s" in answer.content[0].text
+    assert "12 s" in answer.content[0].text
     assert small_server.process.wait(timeout=30) == 0
     assert "Traceback" not in small_server.logged()
 
 
 async def _until_stopping(http: httpx.AsyncClient, server: HttpServer) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(10):
         while (await http.get(f"{server.url}/readyz")).status_code != 503:
             await anyio.lowlevel.checkpoint()
 
@@ -140,7 +140,7 @@ async def test_a_call_that_takes_too_long_does_not_keep_a_server_that_is_to_stop
             tasks.start_soon(endless)
             await is_running.wait()
             server.process.terminate()
-            code = await to_thread.run_sync(lambda: server.process.wait(timeout=15))
+            code = await to_thread.run_sync(lambda: server.process.wait(timeout=30))
 
     assert code == 0
 
