@@ -7,6 +7,7 @@ ServerError                 base; says what failed and what to do next
 ├── NotFound                the caller named something that does not exist, or is not theirs
 ├── Conflict                the thing changed meanwhile, exists already, or is being written
 ├── Denied                  the caller, or the configuration, does not permit it
+├── Unauthenticated         a credential is missing, unknown, expired or meant for somebody else
 ├── LimitExceeded           a size, memory or row limit was reached
 ├── TimedOut                the work did not end within its time-out, and was stopped
 ├── Cancelled               the caller asked to stop, and the work was stopped
@@ -103,6 +104,10 @@ class Conflict(ServerError):
 
 class Denied(ServerError):
     """The caller, or the configuration, does not permit it."""
+
+
+class Unauthenticated(ServerError):
+    """A credential is missing, unknown, expired or meant for somebody else."""
 
 
 class LimitExceeded(ServerError):

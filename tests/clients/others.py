@@ -1,4 +1,4 @@
-"""Runs MCP clients that others wrote against our server, over stdio as users start it."""
+"""Runs MCP clients that others wrote: over stdio as users start our server, and hosted."""
 
 import json
 import os
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.clients import node
+from tests.hosted.serving import http_server
 
-SERVER: Final = (sys.executable, "-P", "-m", "servicetsunami", "serve")
+COMMAND: Final = (sys.executable, "-P", "-m", "servicetsunami")
+SERVER: Final = (*COMMAND, "serve")
 _INSPECTOR: Final = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 _TIMEOUT_S: Final = 90
 
@@ -56,6 +58,22 @@ def main_job(work_dir: Path) -> Outcome:
     return _run(
         str(Path(__file__).parent / "main_job.mjs"), str(work_dir), *SERVER, work_dir=work_dir
     )
+
+
+def hosted(work_dir: Path, way: str) -> Outcome:
+    """Work over HTTP or SSE with the TypeScript SDK and a key, at a server of its own."""
+    environment = os.environ | {"SERVICETSUNAMI_DATA_DIR": str(work_dir / "data")}
+    scopes = [f"--scope=lake:{scope}" for scope in ("read", "write", "run")]
+    made = subprocess.run(
+        [*COMMAND, "token", "create", "--tenant=acme", "--name=agent", *scopes],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with http_server(work_dir, SERVICETSUNAMI_AUTH="true") as server:
+        script = str(Path(__file__).parent / "hosted.mjs")
+        return _run(script, server.url, made.stdout.strip(), way, work_dir=work_dir)
 
 
 def answer(outcome: Outcome) -> Any:

@@ -1,4 +1,4 @@
-"""MCP clients that others wrote, against our server over stdio: `make clients`.
+"""MCP clients that others wrote, against our server: `make clients`.
 
 Prints what each of them did; the exit code is 1 when one of them was not content.
 """
@@ -12,7 +12,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.clients.node import NodeMissingError
-from tests.clients.others import Outcome, inspect, lint_schemas, main_job
+from tests.clients.others import Outcome, hosted, inspect, lint_schemas, main_job
 
 
 def main() -> int:
@@ -38,7 +38,14 @@ def _outcomes() -> dict[str, Outcome]:
             "Inspector: tools/call": inspect(work_dir, "tools/call", "--tool-name=list_assets"),
             "Inspector: resources/templates/list": inspect(work_dir, "resources/templates/list"),
             "TypeScript SDK: the main job": main_job(work_dir),
+            "TypeScript SDK: hosted, over HTTP": hosted(_made(work_dir / "http"), "http"),
+            "TypeScript SDK: hosted, over SSE": hosted(_made(work_dir / "sse"), "sse"),
         }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 if __name__ == "__main__":

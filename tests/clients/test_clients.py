@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import node
-from tests.clients.others import answer, inspect, lint_schemas, main_job
+from tests.clients.others import answer, hosted, inspect, lint_schemas, main_job
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,3 +41,11 @@ def test_the_typescript_client_does_the_main_job(tmp_path: Path) -> None:
 
     assert done.ok, done.trouble
     assert "deletes when the person types its name" in done.stdout
+
+
+@pytest.mark.parametrize("way", ["http", "sse"])
+def test_the_typescript_client_works_hosted_with_a_key(tmp_path: Path, way: str) -> None:
+    done = hosted(tmp_path, way)
+
+    assert done.ok, done.trouble
+    assert "sees progress, and cancels" in done.stdout

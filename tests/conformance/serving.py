@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from servicetsunami.app import open_app
 from servicetsunami.settings import Settings
-from servicetsunami.transport.http import serve
+from servicetsunami.transport.http import Listening, bind, serve
 from servicetsunami.transport.mcp import LakeServer
 from tests.conformance.fixtures import add_fixtures
 from tests.conformance.tasks import FixtureTasks
@@ -21,7 +22,7 @@ async def main(data_dir: Path, port: int) -> None:
     async with open_app(Settings(data_dir=data_dir)) as app, anyio.create_task_group() as group:
         server = LakeServer(app.services, app.caller, task_sources=[FixtureTasks(group)])
         add_fixtures(server)
-        await serve(server, host="127.0.0.1", port=port)
+        await serve(server, Listening(), bound=bind("127.0.0.1", port), check_ready=checkpoint)
         group.cancel_scope.cancel()
 
 

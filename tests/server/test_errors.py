@@ -77,7 +77,7 @@ async def test_foreign_unknown_and_expired_cursors_look_the_same(client: Client,
     page = await call(client, "query_dataset", sql="SELECT * FROM t", max_rows=5)
 
     unknown = await failure(client, "query_dataset", cursor="AAAAAAAAAAAAAAAA:5")
-    other = app.caller().__class__(tenant="local", subject="somebody", catalog="main")
+    other = replace(app.caller(), subject="somebody")
     async with Client(LakeServer(app.services, lambda: other), raise_exceptions=True) as stranger:
         foreign = await failure(stranger, "query_dataset", cursor=page["cursor"])
 

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
 from servicetsunami.app.databricks import caller_of, sync_worker, workspace_config
 from servicetsunami.app.services import Parts, services
-from servicetsunami.domain.caller import LOCAL_TENANT, Caller
+from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
@@ -44,7 +44,7 @@ class App:
     def caller(self) -> Caller:
         """The one caller of single-user mode."""
         caller = caller_of(self.settings, LOCAL_TENANT, LOCAL_TENANT)
-        return replace(caller, catalogs=self.readable_catalogs)
+        return replace(caller, scopes=EVERYTHING, catalogs=self.readable_catalogs)
 
 
 @asynccontextmanager

@@ -8,13 +8,18 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from servicetsunami.app import hosting
+from servicetsunami.app.databricks import caller_of
 from servicetsunami.app.opening import App, open_app
+from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import ServerError
+from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 _JOBS_LOOK_EVERY_S: Final = 2.0
+_TENANTS_LOOK_EVERY_S: Final = 5.0
 
 
 async def serve_stdio(settings: Settings) -> None:
@@ -26,32 +31,76 @@ async def serve_stdio(settings: Settings) -> None:
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
+            _look_after(app, app.caller(), tasks)
             await server.run_stdio_async()
             tasks.cancel_scope.cancel()
 
 
 async def serve_http(settings: Settings) -> None:
-    """Serve Streamable HTTP at /mcp, on loopback only: there is no authentication yet."""
-    from servicetsunami.transport.http import serve  # noqa: PLC0415 - the web stack is heavy
+    """Serve over HTTP: many tenants with credentials, or one user of this machine without.
+
+    Raises ConfigurationError for settings that would let in whom nobody wants, and for an address
+    that is not free.
+    """
+    hosting.check_hosting(settings)
+    from servicetsunami.transport.auth import current_caller  # noqa: PLC0415 - the SDK is heavy
+    from servicetsunami.transport.http import bind, serve  # noqa: PLC0415 - the web stack is heavy
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415
 
+    bound = bind(settings.http_host, settings.http_port)
     async with open_app(settings, is_hosted=True) as app:
-        server = LakeServer(app.services, app.caller, read_only=settings.read_only)
+        identities = hosting.identities(settings, app)
+        authenticator = hosting.authenticator(app, identities)
+        caller = app.caller if authenticator is None else current_caller
+        server = LakeServer(
+            app.services, caller, read_only=settings.read_only, limits=hosting.limits(settings)
+        )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
-            await serve(server, host=settings.http_host, port=settings.http_port)
+            if authenticator is None:
+                _look_after(app, app.caller(), tasks)
+            else:
+                tasks.start_soon(_look_after_tenants, app, identities, tasks)
+            await serve(
+                server,
+                hosting.listening(settings),
+                bound=bound,
+                authenticator=authenticator,
+                check_ready=identities.check,
+            )
             tasks.cancel_scope.cancel()
 
 
 def _start_background(app: App, tasks: TaskGroup) -> None:
-    """Have changes carried to Databricks, and its tables looked up, while a client is served."""
+    """Have jobs run, and changes carried to Databricks, while clients are served."""
     tasks.start_soon(_begin_jobs_when_needed, app)
     if app.worker is not None:
         tasks.start_soon(app.worker.run)
-        tasks.start_soon(app.services.remote_catalog.keep_fresh, app.caller())
-        tasks.start_soon(app.services.notebook_sync.keep_fresh, app.caller())
-        tasks.start_soon(app.services.runs.there.keep_adopting, app.caller())
-        tasks.start_soon(app.services.jobs.there.keep_fresh, app.caller())
+
+
+def _look_after(app: App, caller: Caller, tasks: TaskGroup) -> None:
+    """Have a tenant's tables, notebooks and runs on Databricks looked up now and then."""
+    if app.worker is not None and caller.has_databricks:
+        tasks.start_soon(app.services.remote_catalog.keep_fresh, caller)
+        tasks.start_soon(app.services.notebook_sync.keep_fresh, caller)
+        tasks.start_soon(app.services.runs.there.keep_adopting, caller)
+        tasks.start_soon(app.services.jobs.there.keep_fresh, caller)
+
+
+async def _look_after_tenants(app: App, identities: Identities, tasks: TaskGroup) -> None:
+    """Look after every tenant there is, and after new ones as they come."""
+    known: set[str] = set()
+    while True:
+        try:
+            found = await identities.tenants()
+        except ServerError as error:
+            _log.warning("tenants could not be looked for: %s", error)
+            found = ()
+        for tenant in found:
+            if tenant not in known:
+                known.add(tenant)
+                _look_after(app, caller_of(app.settings, tenant, tenant), tasks)
+        await anyio.sleep(_TENANTS_LOOK_EVERY_S)
 
 
 async def _begin_jobs_when_needed(app: App) -> None:

@@ -1,4 +1,4 @@
-"""The command `servicetsunami`: serve, init, doctor, status, demo."""
+"""The command `servicetsunami`: serve, init, doctor, status, sync, token, demo."""
 
 import sys
 

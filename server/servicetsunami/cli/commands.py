@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from servicetsunami import __version__
-from servicetsunami.cli import sync_commands
+from servicetsunami.cli import sync_commands, token_commands
 from servicetsunami.cli.context import AsJson, errors_shown, settings_of
 from servicetsunami.errors import InvalidInput
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sync_commands.app, name="sync")
+app.add_typer(token_commands.app, name="token")
 
 DataDir = Annotated[
     Path | None,
@@ -54,18 +55,20 @@ def common(
 def serve(
     context: typer.Context,
     http: Annotated[
-        bool, typer.Option("--http", help="Streamable HTTP at /mcp, instead of stdio.")
+        bool, typer.Option("--http", help="HTTP at /mcp and /sse, instead of stdio.")
     ] = False,
     host: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Address for --http. Only loopback is accepted."),
+        typer.Option(
+            metavar="ADDRESS", help="Address for --http; beyond loopback only with credentials."
+        ),
     ] = None,
     port: Annotated[int | None, typer.Option(metavar="NUMBER", help="Port for --http.")] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Offer only the tools that read.")
     ] = False,
 ) -> None:
-    """Serve MCP over stdio, as clients start it, until stdin ends or SIGTERM comes."""
+    """Serve MCP over stdio, as clients start it, or over HTTP, until SIGTERM comes."""
     from servicetsunami.cli.serving import serve as run  # noqa: PLC0415 - not for other commands
 
     with errors_shown():

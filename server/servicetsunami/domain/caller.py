@@ -1,9 +1,24 @@
 """Who calls: the tenant comes from the credential, never from an argument."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 LOCAL_TENANT = "local"
-"""The one tenant of single-user stdio mode."""
+"""The one tenant of single-user mode."""
+
+
+class Scope(StrEnum):
+    """What a credential allows."""
+
+    READ = "lake:read"
+    WRITE = "lake:write"
+    RUN = "lake:run"
+    SERVE = "lake:serve"
+    ADMIN = "lake:admin"
+
+
+EVERYTHING: Final = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +33,7 @@ class Caller:
     tenant: str
     subject: str
     catalog: str
-    scopes: frozenset[str] = frozenset()
+    scopes: frozenset[Scope] = frozenset()
     has_databricks: bool = False
     catalogs: frozenset[str] = frozenset()
 

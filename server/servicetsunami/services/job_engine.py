@@ -23,6 +23,7 @@ from servicetsunami.services.job_records import new_run
 from servicetsunami.services.job_tasks import JobTasks, TaskCall, inputs_of
 from servicetsunami.services.run_records import reason_of
 from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.visibility import everybody
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
@@ -80,8 +81,10 @@ class JobEngine:
         """Look at once, and go on looking; the first call begins the loop."""
         if not self._is_running:
             self._is_running = True
-            self._tasks.start_soon(self._loop)
-            self._tasks.start_soon(self._keep_leases)
+            # Whoever's call it is that begins it, it works for all tenants.
+            with everybody():
+                self._tasks.start_soon(self._loop)
+                self._tasks.start_soon(self._keep_leases)
         self._woken.set()
 
     async def _loop(self) -> None:

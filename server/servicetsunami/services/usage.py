@@ -11,6 +11,7 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.usage import UsageEvent
 from servicetsunami.errors import ServerError
 from servicetsunami.stores.metadata import Metadata
+from servicetsunami.stores.visibility import everybody
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ class UsageMeter:
         if not batch:
             return
         try:
-            async with self._metadata.begin() as transaction:
-                await transaction.usage.add(batch)
+            with everybody():
+                async with self._metadata.begin() as transaction:
+                    await transaction.usage.add(batch)
         except BaseException:
             self._pending = [*batch, *self._pending][:_PENDING_EVENTS_MAX]
             raise

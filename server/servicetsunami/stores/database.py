@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from servicetsunami.stores.api_keys import ApiKeys
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.endpoints import Endpoints
@@ -25,6 +26,7 @@ from servicetsunami.stores.lineage import Lineage
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.row_security import limit_to_visible
 from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
@@ -36,6 +38,7 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.tenants = Tenants(connection)
+        self.api_keys = ApiKeys(connection, self.tenants)
         self.datasets = Datasets(connection, self.tenants)
         self.notebooks = Notebooks(connection, self.tenants)
         self.indexes = Indexes(connection, self.tenants)
@@ -115,6 +118,7 @@ class Database:
                 with CancelScope(shield=True):
                     await connection.start()
                     await connection.begin()
+                    await limit_to_visible(connection)
                 yield Transaction(connection)
                 await checkpoint_if_cancelled()
                 # A cancelled caller must not leave open whether the commit happened.

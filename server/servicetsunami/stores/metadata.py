@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from servicetsunami.stores.visibility import everybody
+
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Database, Transaction
 
@@ -57,5 +59,7 @@ class Metadata:
                 stores = await to_thread.run_sync(import_module, _DATABASE)
                 self._database = await stores.Database.open(self._url)
                 if self._then is not None:
-                    await self._then()
+                    # Whoever comes first opens it, and it is tidied for all.
+                    with everybody():
+                        await self._then()
             return self._database

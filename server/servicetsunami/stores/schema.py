@@ -26,7 +26,7 @@ from servicetsunami.stores.column_types import (
     metadata_index,
 )
 
-HEAD_REVISION = "0009"
+HEAD_REVISION = "0010"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 TENANTS = Table(
@@ -37,6 +37,20 @@ TENANTS = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 metadata_index(TENANTS)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", NAME, ForeignKey("tenants.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("scopes", JSON_VALUE, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "tenant", "created_at"),
+)
 
 DATASETS = Table(
     "datasets",

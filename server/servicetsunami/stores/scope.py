@@ -18,7 +18,7 @@ from servicetsunami.stores.schema import (
     RUNS,
 )
 
-_PARTS = {
+PARTS = {
     DATASET_VERSIONS: (DATASET_VERSIONS.c.dataset_id, DATASETS),
     ENDPOINT_VERSIONS: (ENDPOINT_VERSIONS.c.endpoint_id, ENDPOINTS),
     LINEAGE: (LINEAGE.c.dataset_id, DATASETS),
@@ -30,8 +30,8 @@ _PARTS = {
 
 def owned_by(tenant: str, table: Table) -> ColumnElement[bool]:
     """The rows of a table that belong to the tenant and still exist."""
-    if table in _PARTS:
-        column, owner = _PARTS[table]
+    if table in PARTS:
+        column, owner = PARTS[table]
         return column.in_(select(owner.c.id).where(owned_by(tenant, owner)))
     condition = table.c.tenant == tenant
     if "deleted_at" in table.c:

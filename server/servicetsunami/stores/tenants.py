@@ -10,7 +10,7 @@ from servicetsunami.stores.schema import TENANTS
 
 
 class Tenants:
-    """The tenants that have ever written something."""
+    """The tenants that an administrator has added, or that have ever written something."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -20,6 +20,11 @@ class Tenants:
         insert = postgresql.insert if self._is_postgresql() else sqlite.insert
         statement = insert(TENANTS).values(id=tenant, metadata_={}, created_at=at)
         await self._connection.execute(statement.on_conflict_do_nothing())
+
+    async def exists(self, tenant: str) -> bool:
+        """Whether there is such a tenant."""
+        statement = select(TENANTS.c.id).where(TENANTS.c.id == tenant)
+        return await self._connection.scalar(statement) is not None
 
     async def list(self) -> tuple[str, ...]:
         """All tenants by name: for the server's own upkeep, never for a caller."""

@@ -1,17 +1,59 @@
-"""Serves the MCP server over Streamable HTTP, on this machine only."""
+"""Serves the MCP server over HTTP: Streamable HTTP at /mcp, and the older SSE at /sse."""
 
 import signal
-from collections.abc import Generator
+import socket
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
+from types import FrameType
+from typing import Final
 
 import uvicorn
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.sse import SseServerTransport
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.transport.auth import Authenticator
+from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.guard import Guard
+from servicetsunami.transport.health import health_routes
 from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.transport.resource_metadata import Resource
 
-MCP_PATH = "/mcp"
-_SHUTDOWN_S = 5
+MCP_PATH: Final = "/mcp"
+_SSE_PATH: Final = "/sse"
+_MESSAGES_PATH: Final = "/messages/"
+_KEEP_ALIVE_S: Final = 75
+"""Longer than what proxies keep a connection for: they must be the ones to close it."""
+_SHUTDOWN_S: Final = 5
+_BACKLOG: Final = 2_048
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+# Who may call is checked once, by the guard, for every route; the SDK would check its own again.
+_CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """How to listen.
+
+    `public_url` is where clients reach the server, `issuer` who makes tokens for it; `proxies` are
+    the addresses whose forwarded headers are believed.
+    """
+
+    public_url: str = ""
+    issuer: str = ""
+    hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    proxies: Sequence[str] = ()
+    body_bytes_max: int = 4 * 2**20
+    drain_s: float = 30.0
+    with_sse: bool = True
 
 
 def is_loopback(host: str) -> bool:
@@ -24,30 +66,135 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def serve(server: LakeServer, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; raises ConfigurationError for an address beyond loopback."""
-    if not is_loopback(host):
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, before anything is built; raises ConfigurationError when it is not free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
         raise ConfigurationError(
-            f"The server will not listen on {host}: anybody there could use it.",
-            "Set SERVICETSUNAMI_HTTP_HOST to 127.0.0.1.",
-        )
-    app = server.streamable_http_app(streamable_http_path=MCP_PATH, host=host)
+            f"The server cannot listen on {host}, port {port}: {error.strerror}.",
+            "End what listens there, or choose another with --host and --port.",
+        ) from error
+
+
+async def serve(
+    server: LakeServer,
+    listening: Listening,
+    *,
+    bound: socket.socket,
+    check_ready: Callable[[], Awaitable[None]],
+    authenticator: Authenticator | None = None,
+) -> None:
+    """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
+
+    Without an authenticator everybody is the one local user.
+    """
     config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
+        _web_app(server, listening, authenticator, check_ready),
+        http="httptools",
+        lifespan="on",
         log_level="warning",
+        proxy_headers=bool(listening.proxies),
+        forwarded_allow_ips=list(listening.proxies),
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await _Server(config).serve()
+    await _Server(config, server.in_hand, patience_s=listening.drain_s).serve([bound])
+
+
+def _web_app(
+    server: LakeServer,
+    listening: Listening,
+    authenticator: Authenticator | None,
+    check_ready: Callable[[], Awaitable[None]],
+) -> Starlette:
+    """All routes, behind the guard."""
+    resource = Resource(url=listening.public_url, issuer=listening.issuer)
+    mcp = server.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        max_request_body_size=listening.body_bytes_max,
+        transport_security=_CHECKED_BEFORE,
+    )
+    routes: list[BaseRoute] = [*health_routes(server.in_hand, check_ready), *mcp.routes]
+    if listening.with_sse:
+        routes += _sse_routes(server, listening.body_bytes_max)
+    if authenticator is not None:
+        routes += resource.routes()
+    guard = Middleware(
+        Guard,
+        in_hand=server.in_hand,
+        security=_security(listening),
+        body_bytes_max=listening.body_bytes_max,
+        authenticator=authenticator,
+        resource=resource,
+    )
+    return Starlette(
+        routes=routes,
+        middleware=[guard, Middleware(AuthContextMiddleware)],
+        lifespan=lambda _: server.session_manager.run(),
+    )
+
+
+def _security(listening: Listening) -> TransportSecuritySettings:
+    """By which names the server may be called, and from which pages in a browser."""
+    names = [*_LOOPBACK, *listening.hosts]
+    pages = [f"http://{name}" for name in _LOOPBACK] + [f"https://{name}" for name in names]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
+        allowed_origins=[form for page in pages for form in (page, f"{page}:*")]
+        + list(listening.origins),
+    )
+
+
+def _sse_routes(server: LakeServer, body_bytes_max: int) -> list[BaseRoute]:
+    transport = SseServerTransport(
+        _MESSAGES_PATH, security_settings=_CHECKED_BEFORE, max_request_body_size=body_bytes_max
+    )
+    return [
+        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport), methods=["GET"]),
+        Mount(_MESSAGES_PATH, app=transport.handle_post_message),
+    ]
+
+
+class _SseEndpoint:
+    """Serves one client for as long as it keeps its stream open."""
+
+    def __init__(self, server: LakeServer, transport: SseServerTransport) -> None:
+        self._server = server
+        self._transport = transport
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
+            await self._server.run_streams(incoming, outgoing)
 
 
 class _Server(uvicorn.Server):
     """Stops in order on a signal, and leaves it at that.
 
-    uvicorn raises the signal once more after its own stop, which would end the process before our
-    children and counts are looked after.
+    On the first signal no new calls are taken, and those that run may end; on a second one it
+    stops at once. uvicorn raises the signal once more after its own stop, which would end the
+    process before our children and counts are looked after.
     """
+
+    def __init__(self, config: uvicorn.Config, in_hand: CallsInHand, *, patience_s: float) -> None:
+        super().__init__(config)
+        self._in_hand = in_hand
+        self._patience_s = patience_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        del sig, frame
+        if self._in_hand.is_closed:
+            self.should_exit = self.force_exit = True
+        else:
+            self._in_hand.close(patience_s=self._patience_s)
+
+    async def on_tick(self, counter: int) -> bool:
+        """End the loop when there is nothing left to wait for."""
+        self.should_exit = self.should_exit or self._in_hand.are_done()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

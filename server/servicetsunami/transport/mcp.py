@@ -4,9 +4,11 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, cast
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, Extension, MCPServer
 from mcp.server.mcpserver.exceptions import (
     ResourceError,
@@ -31,10 +33,11 @@ from mcp_types import (
 from pydantic import AnyUrl, ValidationError
 
 from servicetsunami import __version__
-from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.errors import ServerError
 from servicetsunami.services.progress import silent
+from servicetsunami.stores.visibility import only
 from servicetsunami.tools import (
     assets,
     datasets,
@@ -48,10 +51,17 @@ from servicetsunami.tools import (
     vectors,
 )
 from servicetsunami.tools.context import Services
+from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
+from servicetsunami.transport.scopes import require, scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
 from servicetsunami.transport.tasks import Tasks, TaskSource
+
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
+    from mcp.shared.message import SessionMessage
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +142,7 @@ class LakeServer(MCPServer[Any]):
         caller: Callable[[], Caller],
         *,
         read_only: bool = False,
+        limits: Limits | None = None,
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
     ) -> None:
@@ -145,6 +156,9 @@ class LakeServer(MCPServer[Any]):
         )
         self.services = services
         self.caller = caller
+        self.in_hand = CallsInHand()
+        self._limits = limits
+        self.middleware.append(self._see_own_rows)
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
                 self.add_tool(
@@ -162,6 +176,13 @@ class LakeServer(MCPServer[Any]):
         )(self._dataset_resource)
         self._add_notebook_resources()
         self.completion()(self._complete)
+
+    async def _see_own_rows(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Have every message served with the rows of its own tenant alone."""
+        with only(self.caller().tenant):
+            return await call_next(ctx)
 
     def _add_notebook_resources(self) -> None:
         self.resource(
@@ -198,12 +219,21 @@ class LakeServer(MCPServer[Any]):
         stdin = lines(claim_stdin())
         # The SDK only iterates over it, though it asks for a file.
         async with stdio_server(stdin=cast("AsyncFile[str]", stdin)) as (incoming, outgoing):
-            await self._lowlevel_server.run(
-                incoming, outgoing, self._lowlevel_server.create_initialization_options()
-            )
+            await self.run_streams(incoming, outgoing)
+
+    async def run_streams(
+        self,
+        incoming: "ReadStream[SessionMessage | Exception]",
+        outgoing: "WriteStream[SessionMessage]",
+    ) -> None:
+        """Serve one client over a pair of streams until it is gone."""
+        await self._lowlevel_server.run(
+            incoming, outgoing, self._lowlevel_server.create_initialization_options()
+        )
 
     async def list_tools(self) -> list[Tool]:
-        """List the tools with their schemas as short as they can be said."""
+        """List the tools that the caller may call, their schemas as short as they can be said."""
+        scopes = self.caller().scopes
         return [
             tool.model_copy(
                 update={
@@ -212,6 +242,7 @@ class LakeServer(MCPServer[Any]):
                 }
             )
             for tool in await super().list_tools()
+            if scope_of(tool.name) in scopes
         ]
 
     async def call_tool(
@@ -223,7 +254,13 @@ class LakeServer(MCPServer[Any]):
         model; anything else stays hidden, and is logged by the SDK with its traceback.
         """
         try:
-            result = await super().call_tool(name, arguments, context)
+            caller = self.caller()
+            if self._tool_manager.get_tool(name) is not None:
+                require(caller, scope_of(name), name)
+            with self.in_hand.one(), self._limits.one(caller) if self._limits else nullcontext():
+                result = await super().call_tool(name, arguments, context)
+        except ServerError as error:
+            raise ToolError(str(error)) from error
         except UnexpectedToolError as error:
             if isinstance(error.__cause__, ServerError):
                 raise ToolError(str(error.__cause__)) from error
@@ -243,7 +280,10 @@ class LakeServer(MCPServer[Any]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read a resource, with our errors in their own words."""
         try:
+            require(self.caller(), Scope.READ, "Reading a resource")
             return await super().read_resource(uri, context)
+        except ServerError as error:
+            raise ResourceError(str(error)) from error
         except UnexpectedResourceError as error:
             cause = _root_cause(error)
             if isinstance(cause, ServerError):
@@ -274,11 +314,12 @@ class LakeServer(MCPServer[Any]):
         argument: CompletionArgument,
         context: CompletionContext | None,
     ) -> Completion | None:
-        if not isinstance(ref, ResourceTemplateReference):
+        caller = self.caller()
+        if not isinstance(ref, ResourceTemplateReference) or Scope.READ not in caller.scopes:
             return None
         known = (context.arguments or {}) if context else {}
         found = await self.services.datasets.complete(
-            self.caller(), part=argument.name, prefix=argument.value, schema=known.get("schema")
+            caller, part=argument.name, prefix=argument.value, schema=known.get("schema")
         )
         return Completion(values=found[:100], total=len(found), has_more=len(found) > 100)
 

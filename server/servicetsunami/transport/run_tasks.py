@@ -8,7 +8,7 @@ from typing import Any
 from mcp.server.context import HandlerResult
 from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
-from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.run import RunState
 from servicetsunami.errors import NotFound
 from servicetsunami.tools.context import Services
@@ -44,12 +44,16 @@ class RunTasks:
         answer = result.structured_content if isinstance(result, CallToolResult) else None
         if answer is None or RunState(answer["state"]).is_ended:
             return result
-        return await self.look(str(answer["run_id"]))
+        return await self._view(self._caller(), str(answer["run_id"]))
 
     async def look(self, task_id: str) -> TaskView | None:
-        """The run as a task."""
+        """The run as a task; for a caller who may not read there is none."""
+        caller = self._caller()
+        return await self._view(caller, task_id) if Scope.READ in caller.scopes else None
+
+    async def _view(self, caller: Caller, task_id: str) -> TaskView | None:
         try:
-            run, answer = await self._services.runs.look(self._caller(), task_id)
+            run, answer = await self._services.runs.look(caller, task_id)
         except NotFound:
             return None
         more = {} if run.state in _STATUS else {"result": _result(answer)}
@@ -63,9 +67,12 @@ class RunTasks:
         )
 
     async def cancel(self, task_id: str) -> bool:
-        """Stop the run."""
+        """Stop the run; for a caller who may not run anything there is none."""
+        caller = self._caller()
+        if Scope.RUN not in caller.scopes:
+            return False
         try:
-            await self._services.runs.cancel(self._caller(), task_id)
+            await self._services.runs.cancel(caller, task_id)
         except NotFound:
             return False
         return True

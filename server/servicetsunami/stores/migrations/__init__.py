@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from servicetsunami.errors import ConfigurationError
 from servicetsunami.stores.connections import Engines
 from servicetsunami.stores.locks import FileLock
+from servicetsunami.stores.row_security import limit_to_visible, policies
 from servicetsunami.stores.schema import HEAD_REVISION, METADATA
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _is_new(file: Path | None) -> bool:
 async def _migrate_postgresql(engines: Engines) -> None:
     async with engines.write.begin() as connection:
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        # A migration may change rows of all tenants.
+        await limit_to_visible(connection)
         await _bring_up_to_date(connection, engines.where)
 
 
@@ -89,6 +92,9 @@ def _revision(connection: Connection) -> str | None:
 def _create(connection: Connection) -> None:
     """Create everything at once; a test proves it equal to all migrations, one after another."""
     METADATA.create_all(connection, checkfirst=False)
+    if connection.dialect.name == "postgresql":
+        for statement in policies():
+            connection.exec_driver_sql(statement)
     connection.exec_driver_sql(
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
         "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

@@ -1,0 +1,95 @@
+"""A real server over HTTP in a process of its own, and clients of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import httpx
+import httpx2
+from mcp.client import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+_START_S = 60.0
+Way = Literal["sse", "http, with a handshake", "http, without one"]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """A server that is up."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait: its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def logged(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def http_server(folder: Path, **environment: str) -> Generator[HttpServer]:
+    """Start `serve --http` on a data directory in the folder, and stop it in order at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    command = [sys.executable, "-P", "-m", "servicetsunami", "serve", "--http"]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data"), **environment},
+            stderr=stderr,
+        )
+    server = HttpServer(f"http://127.0.0.1:{port}", process, log)
+    try:
+        _wait_until_ready(server)
+        yield server
+        if process.poll() is None:
+            assert server.stop() == 0, server.logged()
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def _wait_until_ready(server: HttpServer) -> None:
+    ends_at = time.monotonic() + _START_S
+    while time.monotonic() < ends_at:
+        assert server.process.poll() is None, server.logged()
+        try:
+            if httpx.get(f"{server.url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(server.logged())
+
+
+@asynccontextmanager
+async def connected(
+    server: HttpServer, credential: str, way: Way = "http, without one"
+) -> AsyncGenerator[Client]:
+    """The official client, over either transport and in both eras of the protocol."""
+    headers: dict[str, Any] = {"Authorization": f"Bearer {credential}"}
+    if way == "sse":
+        async with Client(sse_client(f"{server.url}/sse", headers=headers)) as client:
+            yield client
+        return
+    mode = "legacy" if way == "http, with a handshake" else "auto"
+    timeout = httpx2.Timeout(30, read=120)
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
+        Client(streamable_http_client(f"{server.url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client

@@ -1,0 +1,210 @@
+"""What the guard lets through, in front of an application that tells what it was asked."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Scope as LakeScope
+from servicetsunami.domain.identity import Identity
+from servicetsunami.errors import Denied, RemoteUnavailable, Unauthenticated
+from servicetsunami.transport.auth import Authenticator, LakeUser
+from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.guard import Guard
+from servicetsunami.transport.resource_metadata import Resource
+
+ADA = Identity(tenant="acme", subject="ada", issuer="test", scopes=frozenset({LakeScope.READ}))
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    body = (await request.body()).decode()
+    user = scope.get("user")
+    await JSONResponse({"body": body, "user": user and user.caller.tenant})(scope, receive, send)
+
+
+def signing_in(outcome: Identity | Exception) -> Authenticator:
+    """Takes `Bearer key`, and says what it is told to say."""
+
+    async def identity(credential: str) -> Identity:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def admit(tenant: str) -> None:
+        assert tenant == ADA.tenant
+
+    def caller(found: Identity) -> Caller:
+        return Caller(
+            tenant=found.tenant, subject=found.subject, catalog="main", scopes=found.scopes
+        )
+
+    return Authenticator(
+        key_identity=identity, is_key=bool, tokens=None, admit=admit, caller_of=caller
+    )
+
+
+def guarded(
+    authenticator: Authenticator | None = None, in_hand: CallsInHand | None = None
+) -> ASGIApp:
+    return Guard(
+        echo,
+        in_hand=in_hand or CallsInHand(),
+        security=TransportSecuritySettings(allowed_hosts=["here"]),
+        body_bytes_max=1000,
+        authenticator=authenticator,
+        resource=Resource(url="http://here"),
+    )
+
+
+@asynccontextmanager
+async def asking(app: ASGIApp) -> AsyncGenerator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": "Bearer key"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://here", headers=headers
+    ) as client:
+        yield client
+
+
+async def test_without_credentials_everybody_is_the_local_user() -> None:
+    async with asking(guarded()) as http:
+        answer = await http.post("/mcp", content="hello")
+
+    assert answer.json() == {"body": "hello", "user": None}
+
+
+async def test_a_request_comes_through_whole_and_with_its_user() -> None:
+    async with asking(guarded(signing_in(ADA))) as http:
+        for body in ("", "hello", "[" * 900, json.dumps({"method": "tools/call"})):
+            answer = await http.post("/mcp", content=body)
+            assert answer.json() == {"body": body, "user": "acme"}
+        assert (await http.get("/mcp")).json() == {"body": "", "user": "acme"}
+        assert (await http.post("/mcp", content="x" * 1001)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "user"),
+    [
+        ("/healthz", None),
+        ("/readyz", None),
+        ("/.well-known/oauth-protected-resource", None),
+        ("/.well-known/oauth-protected-resource/mcp", None),
+        ("/mcp", "acme"),
+    ],
+)
+async def test_only_health_and_well_known_ask_for_no_credential(
+    path: str, user: str | None
+) -> None:
+    async with asking(guarded(signing_in(ADA))) as http:
+        assert (await http.get(path)).json()["user"] == user
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "error"),
+    [
+        (Unauthenticated("The key is unknown.", "Get one."), 401, "invalid_token"),
+        (Denied("The tenant is not served here.", "Ask."), 403, "access_denied"),
+        (RemoteUnavailable("No keys.", "Try later."), 503, "temporarily_unavailable"),
+    ],
+)
+async def test_each_trouble_with_a_credential_has_its_status(
+    outcome: Exception, status: int, error: str
+) -> None:
+    async with asking(guarded(signing_in(outcome))) as http:
+        answer = await http.get("/mcp")
+
+    assert answer.status_code == status
+    assert answer.json()["error"] == error
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def calling(tool: object) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}}
+
+
+async def test_a_call_beyond_the_scopes_is_told_which_one_it_needs() -> None:
+    async with asking(guarded(signing_in(ADA))) as http:
+        answer = await http.post("/mcp", json=calling("ingest_dataset"))
+
+    assert answer.status_code == 403
+    assert answer.json()["error"] == "insufficient_scope"
+    assert answer.headers["www-authenticate"] == (
+        'Bearer error="insufficient_scope", scope="lake:read lake:write", '
+        'resource_metadata="http://here/.well-known/oauth-protected-resource/mcp"'
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        calling("list_assets"),
+        calling("unknown"),
+        calling(7),
+        calling(["ingest_dataset"]),
+        {"method": "tools/call", "params": ["ingest_dataset"]},
+        {"method": "tools/list", "params": {"name": "ingest_dataset"}},
+        [calling("ingest_dataset")],
+        "ingest_dataset",
+        None,
+    ],
+)
+async def test_whatever_else_is_for_the_server_to_judge(message: object) -> None:
+    async with asking(guarded(signing_in(ADA))) as http:
+        answer = await http.post("/mcp", content=json.dumps(message))
+
+    assert json.loads(answer.json()["body"]) == message
+
+
+async def test_another_name_is_refused_before_any_credential_is_looked_at() -> None:
+    never = signing_in(AssertionError("was looked at"))
+    async with asking(guarded(never)) as http:
+        assert (await http.get("/mcp", headers={"Host": "evil"})).status_code == 421
+        evil = {"Origin": "https://evil.example.com"}
+        assert (await http.get("/mcp", headers=evil)).status_code == 403
+
+
+async def test_a_server_that_stops_refuses_everything_but_health() -> None:
+    in_hand = CallsInHand()
+    in_hand.close(patience_s=1)
+    async with asking(guarded(signing_in(ADA), in_hand)) as http:
+        assert (await http.get("/mcp")).status_code == 503
+        assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_no_other_kind_of_connection_is_accepted() -> None:
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    await guarded(signing_in(ADA))({"type": "websocket", "path": "/mcp"}, receive, send)
+
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_a_stop_waits_for_calls_but_not_for_ever() -> None:
+    in_hand = CallsInHand()
+    assert not in_hand.are_done()
+    with in_hand.one():
+        in_hand.close(patience_s=60)
+        assert not in_hand.are_done()
+    in_hand.close(patience_s=0)
+    assert in_hand.are_done()
+
+
+def test_a_user_carries_no_credential_further() -> None:
+    caller = Caller(tenant="acme", subject="ada", catalog="main")
+    assert LakeUser(ADA, caller).access_token.token == ""

@@ -1,0 +1,141 @@
+"""What is too much is refused at once, and costs nobody else anything."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mcp.client import Client
+
+from servicetsunami.app import App, hosting, open_app
+from servicetsunami.domain.caller import Caller
+from servicetsunami.errors import LimitExceeded
+from servicetsunami.settings import Settings
+from servicetsunami.transport.limits import Limits
+from servicetsunami.transport.mcp import LakeServer
+from tests.server.asking import call, failure
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def limits(clock: Clock, *, tenant: int = 60, subject: int = 60, at_once: int = 10) -> Limits:
+    return Limits(
+        tenant_per_minute=tenant, subject_per_minute=subject, at_once=at_once, now=clock.now
+    )
+
+
+def caller(tenant: str = "acme", subject: str = "ada") -> Caller:
+    return Caller(tenant=tenant, subject=subject, catalog="main")
+
+
+def taken(limits: Limits, who: Caller, times: int) -> int:
+    """How many of so many calls are let through."""
+    count = 0
+    for _ in range(times):
+        try:
+            with limits.one(who):
+                count += 1
+        except LimitExceeded:
+            pass
+    return count
+
+
+def test_a_tenant_has_its_calls_of_a_minute_and_they_come_back_evenly(clock: Clock) -> None:
+    some = limits(clock)
+
+    assert taken(some, caller(), 100) == 60
+    assert taken(some, caller("other"), 100) == 60
+    clock.at += 10
+    assert taken(some, caller(), 100) == 10
+    clock.at += 3600
+    assert taken(some, caller(), 100) == 60
+
+
+def test_one_subject_leaves_something_to_the_others_of_its_tenant(clock: Clock) -> None:
+    some = limits(clock, tenant=60, subject=20)
+
+    assert taken(some, caller(subject="ada"), 20) == 20
+    with pytest.raises(LimitExceeded, match="This subject has made 20 calls"), some.one(caller()):
+        pass
+    assert taken(some, caller(subject="bob"), 100) == 20
+
+
+def test_the_error_says_after_how_long_it_will_work(clock: Clock) -> None:
+    some = limits(clock)
+    assert taken(some, caller(), 60) == 60
+
+    with pytest.raises(LimitExceeded) as raised, some.one(caller()):
+        pass
+
+    after = re.search(r"after (\d+\.\d) s", raised.value.next_step)
+    assert after is not None
+    clock.at += float(after[1])
+    assert taken(some, caller(), 1) == 1
+
+
+def test_calls_at_once_are_counted_until_they_end_however_they_end(clock: Clock) -> None:
+    some = limits(clock, at_once=2)
+    with some.one(caller()), some.one(caller(subject="bob")):
+        assert taken(some, caller(), 1) == 0
+        assert taken(some, caller("other"), 1) == 1
+    with pytest.raises(ZeroDivisionError), some.one(caller()):
+        _ = 1 / 0
+    with some.one(caller()), some.one(caller()):
+        assert taken(some, caller(), 1) == 0
+    assert taken(some, caller(), 1) == 1
+
+
+def test_however_many_others_come_nobody_gets_more_calls(clock: Clock) -> None:
+    some = limits(clock)
+    assert taken(some, caller(), 60) == 60
+    for number in range(12_000):
+        taken(some, caller(f"t{number}"), 1)
+    clock.at += 5
+
+    assert taken(some, caller(), 60) == 5
+    clock.at += 61
+    assert taken(some, caller("new"), 100) == 60
+    assert taken(some, caller(), 100) == 60
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[App]:
+    async with open_app(Settings(data_dir=tmp_path), is_hosted=True) as app:
+        yield app
+
+
+async def test_a_call_that_is_too_much_is_refused_before_anything_is_done(
+    app: App, clock: Clock
+) -> None:
+    tight = limits(clock, tenant=3)
+    one, other = (replace(app.caller(), tenant=tenant) for tenant in ("acme", "other"))
+    async with (
+        Client(LakeServer(app.services, lambda: one, limits=tight)) as noisy,
+        Client(LakeServer(app.services, lambda: other, limits=tight)) as quiet,
+    ):
+        for _ in range(3):
+            await call(noisy, "list_assets")
+        refused = await failure(noisy, "ingest_dataset", source=[{"a": 1}], name="t")
+        assert refused.startswith("This tenant has made 3 calls within a minute. Call again after")
+        assert (await call(quiet, "list_assets"))["total"] == 0
+        clock.at += 60
+        assert (await call(noisy, "list_assets"))["total"] == 0
+
+
+def test_the_user_of_this_machine_has_no_limits(tmp_path: Path) -> None:
+    assert hosting.limits(Settings(data_dir=tmp_path)) is None
+    assert hosting.limits(Settings(data_dir=tmp_path, auth=True)) is not None
