@@ -308,6 +308,12 @@ class Settings(BaseSettings):
         description="Other catalogs that may be asked and pulled from, separated by commas; `*` "
         "for all. Unset: all over stdio, none over HTTP.",
     )
+    databricks_embedding_endpoint: str = Field(
+        default="",
+        validation_alias="DATABRICKS_EMBEDDING_ENDPOINT",
+        description="Serving endpoint that embeds the texts of new indexes, such as "
+        "`databricks-gte-large-en`. Empty: a model of this machine.",
+    )
     databricks_requests_per_s: float = Field(
         default=10.0,
         gt=0,

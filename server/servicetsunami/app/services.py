@@ -14,7 +14,7 @@ from servicetsunami.app.databricks import (
     prepare,
 )
 from servicetsunami.app.models import models
-from servicetsunami.app.vectors import reading_pool, vectors
+from servicetsunami.app.vectors import embedding_models, reading_pool, vectors
 from servicetsunami.engines.sql.engine import SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
@@ -168,7 +168,7 @@ def _vectors(
         pool=pool,
         usage=parts.usage,
         tasks=parts.tasks,
-        models=settings.embedding_models,
+        models=embedding_models(settings, parts.connection),
         data_dir=settings.data_dir,
     )
 

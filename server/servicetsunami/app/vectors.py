@@ -11,17 +11,20 @@ from servicetsunami.engines.vectors.directories import open_directory
 from servicetsunami.engines.vectors.embedding import Embedder, packaged
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
+from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.following import Following
 from servicetsunami.services.index_files import IndexFiles
 from servicetsunami.services.indexing import Indexing
 from servicetsunami.services.paths import AllowedRoots
+from servicetsunami.services.remote_embedder import RemoteEmbedder
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_search import VectorSearch
 from servicetsunami.services.vectors import Vectors
+from servicetsunami.settings import Settings
 
 _READERS: Final = 2
 _ADDRESS_SPACE_BYTES: Final = 3 * 2**30
@@ -47,11 +50,11 @@ def vectors(
     pool: WorkerPool,
     usage: UsageMeter,
     tasks: TaskGroup,
-    models: Sequence[Path],
+    models: Sequence[Callable[[], Embedder]],
     data_dir: Path,
 ) -> Vectors:
-    """The services for indexes, with what they stand on; `models` are directories."""
-    embeddings = Embeddings(_openers(models))
+    """The services for indexes, with what they stand on; the first of `models` is the default."""
+    embeddings = Embeddings(models)
     indexing = Indexing(data=data, embeddings=embeddings, data_dir=data_dir)
     following = Following(metadata=data.metadata, indexing=indexing)
     upkeep = Upkeep(indexing=indexing, following=following, tasks=tasks)
@@ -77,5 +80,11 @@ def vectors(
     )
 
 
-def _openers(models: Sequence[Path]) -> list[Callable[[], Embedder]]:
-    return [*(partial(open_directory, directory) for directory in models), packaged]
+def embedding_models(settings: Settings, connection: Connection) -> list[Callable[[], Embedder]]:
+    """What opens each model: of the workspace, of directories, and the one of the package."""
+    openers: list[Callable[[], Embedder]] = []
+    if settings.databricks_embedding_endpoint:
+        endpoint = settings.databricks_embedding_endpoint
+        openers.append(partial(RemoteEmbedder, connection, endpoint))
+    openers += [partial(open_directory, directory) for directory in settings.embedding_models]
+    return [*openers, packaged]

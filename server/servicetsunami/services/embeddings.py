@@ -29,9 +29,18 @@ class Embeddings:
         return {model.name: model for model in (opener() for opener in self._openers)}
 
     async def default(self) -> Embedder:
-        """The model of new indexes; raises ConfigurationError for one that cannot be opened."""
-        known = await to_thread.run_sync(lambda: self._known)
-        return next(iter(known.values()))
+        """The model of new indexes; raises ConfigurationError for one that cannot be opened.
+
+        Raises a RemoteError for one on Databricks that cannot be asked.
+        """
+        return await to_thread.run_sync(self._first)
+
+    def _first(self) -> Embedder:
+        """The default, with its dimension: of one that is elsewhere, that is asked for."""
+        model = next(iter(self._known.values()))
+        if model.dimension < 1:
+            raise ConfigurationError(f"The model {model.name} makes no vectors.", "Name another.")
+        return model
 
     async def named(self, name: str) -> Embedder:
         """The model of that name; raises ConfigurationError where it is not on this server."""
@@ -54,9 +63,9 @@ class Embeddings:
         """
         import numpy as np  # noqa: PLC0415 - heavy
 
-        parts = [np.zeros((0, model.dimension), dtype=np.float32)]
+        parts = []
         for at in range(0, len(texts), BATCH):
             if time.monotonic() >= until:
                 break
             parts.append(await to_thread.run_sync(model.embed, texts[at : at + BATCH]))
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)

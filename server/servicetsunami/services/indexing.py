@@ -17,7 +17,7 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
 from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, TEXT, VECTOR, Followed, Index
 from servicetsunami.engines.vectors.files import read_columns, write_documents, write_filled
-from servicetsunami.errors import Conflict, LimitExceeded
+from servicetsunami.errors import Conflict, LimitExceeded, RemoteError
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.job_sql import JobSql
@@ -132,10 +132,14 @@ class Indexing:
     ) -> Opened:
         """Embed texts, have `writer` make a file of rows with their vectors, and merge that.
 
-        Rows that there is no time for get their vectors later: see Upkeep.
+        Rows that there is no time for get their vectors later, as all do while the model is on
+        Databricks and that is away: see Upkeep.
         """
         model = await self._embeddings.named(opened.index.model)
-        vectors = await self._embeddings.embed(model, texts, until=until)
+        try:
+            vectors = await self._embeddings.embed(model, texts, until=until)
+        except RemoteError:
+            vectors = await self._embeddings.embed(model, ())
         return await self._store(caller, opened, lambda path: writer(path, vectors))
 
     async def fill(self, caller: Caller, opened: Opened, *, until: float) -> tuple[Opened, int]:

@@ -20,7 +20,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.revised_sync import check_connected
 from servicetsunami.services.usage import Tally
 
-_ASK_S: Final = 60.0
+_ASK_S: Final = 24.0
 _LOOK_S: Final = 3.0
 _BODY_CHARS_MAX: Final = 4_000_000
 _FORMATS: Final = frozenset(

@@ -17,7 +17,7 @@ from servicetsunami.engines.sql.tokens import estimate
 from servicetsunami.engines.vectors.files import read_columns
 from servicetsunami.engines.vectors.passages import Passage, passages
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput
+from servicetsunami.errors import Conflict, InvalidInput, RemoteError
 from servicetsunami.services.answers import Answer, AnyObject
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
@@ -127,7 +127,7 @@ class VectorSearch:
             )
             dataset = state.opened.dataset or dataset
             allowed = await self._allowed(caller, dataset, search.filters)
-            vector = await self._vector(index, search)
+            vector, trouble = await self._vector_or_words(index, search)
             opening = partial(self._shelf, caller, index, dataset)
             found = await to_thread.run_sync(_found, opening, search, vector, allowed)
             shown = _within_budget(found, search.columns)
@@ -141,7 +141,7 @@ class VectorSearch:
             truncated=len(shown) < len(found),
             follows=state.follows,
             pending=state.pending or None,
-            next=_next(len(shown), len(found)),
+            next=trouble or _next(len(shown), len(found)),
         )
 
     async def find(self, caller: Caller, name: str) -> tuple[Index, Dataset]:
@@ -178,6 +178,17 @@ class VectorSearch:
             return []
         [ids] = await to_thread.run_sync(read_columns, path, [ID])
         return [str(each) for each in ids]
+
+    async def _vector_or_words(
+        self, index: Index, search: Search
+    ) -> "tuple[np.ndarray | None, str | None]":
+        """The query's vector; for both ways of searching, what keeps it from being one of them."""
+        try:
+            return await self._vector(index, search), None
+        except RemoteError as error:
+            if search.mode != "hybrid":
+                raise
+            return None, f"Found by words only, as the query could not be embedded: {error.what}"
 
     async def _vector(self, index: Index, search: Search) -> "np.ndarray | None":
         """The query's vector, made by the model of the index or given; None for words alone."""

@@ -44,7 +44,11 @@ class Embedder(Protocol):
 
     name: str
     licence: str
-    dimension: int
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> "np.ndarray":
         """The vectors of the texts, in their order: float32, shape (count, dimension)."""

@@ -151,6 +151,7 @@ class Shelves:
     def __init__(self, *, graph_from: int = GRAPH_FROM) -> None:
         self._graph_from = graph_from
         self._guard = threading.Lock()
+        self._turns: dict[Path, threading.Lock] = {}
         self._open: OrderedDict[Path, Shelf] = OrderedDict()
         self._growing: set[Path] = set()
 
@@ -158,16 +159,22 @@ class Shelves:
         """The version of a table, made searchable in `folder` where that was not done yet."""
         place = folder / str(version)
         with self._guard:
-            known = self._open.get(place)
+            turn = self._turns.setdefault(folder, threading.Lock())
+        # Others wait for this index only: making a large one takes seconds.
+        with turn:
+            with self._guard:
+                known = self._open.get(place)
             if known is None:
                 if not place.is_dir():
                     shelf_files.build(
                         table, version, place, dimension=dimension, graph_from=self._graph_from
                     )
-                known = self._open[place] = self._opened(place)
-            self._open.move_to_end(place)
-            while len(self._open) > _OPEN_MAX:
-                self._open.popitem(last=False)
+                known = self._opened(place)
+            with self._guard:
+                self._open[place] = known
+                self._open.move_to_end(place)
+                while len(self._open) > _OPEN_MAX:
+                    self._open.popitem(last=False)
         return known
 
     def _opened(self, place: Path) -> Shelf:
