@@ -218,6 +218,51 @@ async function jobs() {
   await client.close();
 }
 
+async function documents() {
+  const client = await connect({});
+  const source = [
+    { id: "pw", text: "To reset a forgotten password, open the account page.", lang: "en" },
+    { id: "rain", text: "Heavy rain is expected in the north tomorrow.", lang: "en" },
+    { id: "E42", text: "Error E42 means that the disk of the printer is full.", lang: "de" },
+  ];
+  const found = async (more) => {
+    const { hits } = await call(client, "search_vectors", { index: "help", ...more });
+    return hits.map((hit) => hit.id);
+  };
+  await step("indexes documents, and finds them by meaning, words and filters", async () => {
+    const done = await call(client, "index_documents", { index: "help", source });
+    assert.equal(done.passages, 3);
+    const query = "I cannot log in because I do not remember my credentials";
+    assert.equal((await found({ query }))[0], "pw");
+    assert.deepEqual(await found({ query: "E42", mode: "keyword" }), ["E42"]);
+    assert.deepEqual(await found({ query, filters: { lang: "de" } }), ["E42"]);
+  });
+  await step("indexes a file, takes documents out, and deletes the index", async () => {
+    writeFileSync(join(workDir, "owls.md"), "# Owls\n\nOwls hunt at night.\n");
+    const done = await call(client, "index_documents", { index: "help", source: "owls.md",
+      delete: ["rain"] });
+    assert.deepEqual([done.documents, done.deleted], [1, 1]);
+    assert.deepEqual(await found({ query: "owls", mode: "keyword" }), ["owls.md"]);
+    await call(client, "delete_asset", { kind: "index", name: "help", confirm: "help" });
+  });
+  await step("deploys a model, asks it, and has it score a dataset", async () => {
+    const deployed = await call(client, "deploy_model", { name: "age", source: "age.onnx" });
+    assert.equal(deployed.state, "READY");
+    const { predictions } = await call(client, "invoke_model", { name: "age",
+      input: { inputs: [[1, 2], [3, 4]] } });
+    assert.deepEqual(predictions.flat().map(Math.round), [4, 10]);
+    await call(client, "ingest_dataset", { source: [{ a: 1, b: 2 }], name: "people" });
+    const scored = await call(client, "invoke_model", { name: "age",
+      input: { dataset: "people" }, output: "scored" });
+    assert.equal(scored.rows, 1);
+    await call(client, "delete_asset", { kind: "endpoint", name: "age", confirm: "age" });
+    for (const name of ["people", "scored"]) {
+      await call(client, "delete_asset", { name, confirm: name });
+    }
+  });
+  await client.close();
+}
+
 async function elicitation() {
   const client = await connect({ elicitation: {} });
   const asked = [];
@@ -251,4 +296,5 @@ async function elicitation() {
 await mainJob();
 await notebooks();
 await jobs();
+await documents();
 await elicitation();

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from tests.clients import node
 from tests.hosted.serving import http_server
+from tests.models.making import regressor
 
 COMMAND: Final = (sys.executable, "-P", "-m", "servicetsunami")
 SERVER: Final = (*COMMAND, "serve")
 _INSPECTOR: Final = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-_TIMEOUT_S: Final = 90
+_TIMEOUT_S: Final = 180
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ def lint_schemas(work_dir: Path) -> Outcome:
 
 def main_job(work_dir: Path) -> Outcome:
     """Do the main job with the TypeScript SDK; prints a sentence for each step done."""
+    (work_dir / "age.onnx").write_bytes(regressor())
     return _run(
         str(Path(__file__).parent / "main_job.mjs"), str(work_dir), *SERVER, work_dir=work_dir
     )
