@@ -11,7 +11,7 @@ from tests.databricks.connecting import CATALOG, environment
 from tests.fakes.databricks import FakeWorkspace
 from tests.server.processes import Server
 
-KILLS = int(os.environ.get("INDEX_KILLS", "6"))
+KILLS = int(os.environ.get("INDEX_KILLS", "3"))
 """`INDEX_KILLS=50 pytest tests/databricks/test_vector_kills.py` kills as often as that."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 + 30 * KILLS)]
 NAMES = ("followed", "put")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.processes import Server
 
-KILLS = int(os.environ.get("INDEX_KILLS", "5"))
+KILLS = int(os.environ.get("INDEX_KILLS", "4"))
 """`INDEX_KILLS=50 pytest tests/vectors/test_kills.py` kills as often as that."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
 
