@@ -22,6 +22,7 @@ from servicetsunami.app import App, open_app
 from servicetsunami.domain.caller import Scope
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
+from tests.models.making import regressor
 from tests.server.asking import ask, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -56,6 +57,11 @@ BASES: dict[str, list[dict[str, Any]]] = {
     "run_notebook": [{"timeout_s": 20}],
     "index_documents": [{"source": [{"id": "1", "text": "own words"}]}],
     "search_vectors": [{"query": "pelican"}, {"query": "pelican", "filters": "id = '<name>'"}],
+    "deploy_model": [{"source": "model.onnx"}],
+    "invoke_model": [
+        {"input": {"inputs": [[1.0, 2.0]]}},
+        {"name": "mine", "input": {"dataset": "<name>"}, "output": "made"},
+    ],
     "manage_sync": [{"action": each} for each in ("retry", "drop", "pull", "on", "off")],
     "delete_asset": [{"name": "<name>", "confirm": "<name>"}],
 }
@@ -89,7 +95,7 @@ async def entered(stack: AsyncExitStack, app: App, tenant: str) -> Client:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
-        open_app(Settings(data_dir=tmp_path), is_hosted=True) as app,
+        open_app(_settings(tmp_path), is_hosted=True) as app,
         AsyncExitStack() as stack,
     ):
         owner, one, other = [
@@ -99,6 +105,13 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         for stranger in (one, other):
             await call(stranger, "ingest_dataset", source=[{"a": 1}], name="zzz")
         yield Scene(app, owner, one, other, pairs)
+
+
+def _settings(tmp_path: Path) -> Settings:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "model.onnx").write_bytes(regressor())
+    return Settings(data_dir=tmp_path / "data", allowed_roots=(files,))
 
 
 async def furnish(app: App, owner: Client) -> tuple[Pair, ...]:
@@ -111,6 +124,7 @@ async def furnish(app: App, owner: Client) -> tuple[Pair, ...]:
     await call(owner, "create_job", name="vault-alpha", tasks=[task])
     documents = [{"id": "1", "text": SECRET}]
     await call(owner, "index_documents", index="shelf_alpha", source=documents)
+    await call(owner, "deploy_model", name="model-alpha", source="model.onnx")
     page = await call(owner, "query_dataset", sql="SELECT * FROM vault_alpha", max_rows=5)
     run = await call(owner, "run_notebook", name="vault/alpha")
     assert SECRET in json.dumps(run)
@@ -124,6 +138,7 @@ async def furnish(app: App, owner: Client) -> tuple[Pair, ...]:
         Pair("vault/alpha", "vault/omega"),
         Pair("vault-alpha", "vault-omega"),
         Pair("shelf_alpha", "shelf_omega"),
+        Pair("model-alpha", "model-omega"),
         Pair("../acme/vault_alpha", "../acme/vault_omega"),
         Pair(run["run_id"], _like(run["run_id"])),
         Pair(page["cursor"], f"{_like(cursor)}:{offset}"),
@@ -211,7 +226,7 @@ async def what_the_owner_has_is_as_it_was(scene: Scene) -> None:
 
 async def test_own_names_reach_what_is_ones_own(scene: Scene) -> None:
     """Otherwise the test above would be content with a server that refuses everything."""
-    by_name, by_run, by_cursor = scene.pairs[0], scene.pairs[7], scene.pairs[8]
+    by_name, by_run, by_cursor = scene.pairs[0], scene.pairs[8], scene.pairs[9]
 
     assert (await call(scene.owner, "describe_asset", name=by_name.foreign))["kind"] == "dataset"
     assert SECRET in json.dumps(await call(scene.owner, "get_run", run_id=by_run.foreign))
@@ -270,4 +285,4 @@ async def test_a_tool_beyond_the_scopes_is_neither_shown_nor_called(
             reference = ResourceTemplateReference(uri="lake://datasets/{schema}.{table}")
             asked = {"name": "schema", "value": ""}
             assert (await client.complete(reference, asked)).completion.values == []
-    assert (shown == set()) == (scope in {None, Scope.SERVE})
+    assert (shown == set()) == (scope is None)

@@ -5,6 +5,7 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +16,6 @@ from mcp.client import Client
 from mcp_types import TextContent
 
 from servicetsunami.app import App, open_app
-from servicetsunami.domain.caller import Caller
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call
@@ -43,7 +43,7 @@ async def indexed(app: App, client: Client) -> Client:
     """An index, a dataset of the same tenant, and an index of another tenant's."""
     await call(client, "index_documents", index="help", source=DOCUMENTS)
     await call(client, "ingest_dataset", source=[{"id": "a", "text": SECRET}], name="other")
-    stranger = Caller(tenant="stranger", subject="stranger", catalog="stranger")
+    stranger = replace(app.caller(), tenant="stranger", subject="stranger", catalog="stranger")
     async with Client(LakeServer(app.services, lambda: stranger)) as other:
         await call(other, "index_documents", index="secret", source=[{"id": "a", "text": SECRET}])
     return client

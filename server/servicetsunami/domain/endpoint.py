@@ -171,7 +171,7 @@ def endpoint_name(text: str) -> str:
     """Check the name of an endpoint, which Databricks must be able to have as well."""
     if not _NAME.fullmatch(text):
         raise InvalidInput(
-            f"{text[:100]!r} cannot be the name of an endpoint.",
+            f"{text[:300]!r} cannot be the name of an endpoint.",
             "Use 1 to 63 letters, digits, - and _, with a letter or digit first.",
         )
     return text
