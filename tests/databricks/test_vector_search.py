@@ -28,6 +28,8 @@ from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.vectors import Endpoint, Index
 from tests.server.asking import call, failure
 
+pytestmark = pytest.mark.slow
+
 OTHER = f"{CATALOG}.default.manuals"
 MANAGED_MODEL = "databricks-gte-large-en"
 

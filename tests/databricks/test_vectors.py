@@ -26,6 +26,8 @@ from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.vectors import Index
 from tests.server.asking import call, failure
 
+pytestmark = pytest.mark.slow
+
 
 async def test_an_index_follows_its_table_changes_and_is_deleted(
     client: Client, app: App, workspace: FakeWorkspace

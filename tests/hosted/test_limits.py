@@ -99,6 +99,7 @@ def test_calls_at_once_are_counted_until_they_end_however_they_end(clock: Clock)
     assert taken(some, caller(), 1) == 1
 
 
+@pytest.mark.slow
 def test_however_many_others_come_nobody_gets_more_calls(clock: Clock) -> None:
     some = limits(clock)
     assert taken(some, caller(), 60) == 60

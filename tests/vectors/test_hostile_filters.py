@@ -67,6 +67,7 @@ async def outcome(client: Client, filters: Filter) -> set[str] | str:
     return {hit["id"] for hit in result.structured_content["hits"]}
 
 
+@pytest.mark.slow
 async def test_filters_are_answered_rightly_or_refused(indexed: Client, files: Path) -> None:
     chance = Random(6)
     ids = {row["id"] for row in DOCUMENTS}
