@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.dataset import DatasetName
+from servicetsunami.domain.dataset import Dataset, DatasetName
 from servicetsunami.domain.index import Index
 from servicetsunami.domain.index_there import IndexThere, name_here, name_there
 from servicetsunami.domain.remote import TableAddress
@@ -59,6 +59,11 @@ class Searching:
         if run_on == "databricks":
             check_connected(caller)
         address = _address(search.index, caller)
+        if run_on != "databricks" and address.catalog == caller.catalog.lower():
+            name = DatasetName(schema=address.schema, table=address.table)
+            located = await self._vectors.finding.locate(caller, name)
+            if located is not None:
+                return await self._search_here(caller, search, located[0], located)
         own = await self._own(caller, address)
         if run_on == "local" or (own is not None and run_on == "auto"):
             return await self._search_here(caller, search, own)
@@ -72,12 +77,16 @@ class Searching:
         return answer.model_copy(update={"reason": why})
 
     async def _search_here(
-        self, caller: Caller, search: Search, own: Index | None
+        self,
+        caller: Caller,
+        search: Search,
+        own: Index | None,
+        located: tuple[Index, Dataset] | None = None,
     ) -> FoundDocuments:
         if own is not None:
             # It may have been named as it is called there.
             search = replace(search, index=str(own.name))
-        answer = await self._vectors.finding.search(caller, search)
+        answer = await self._vectors.finding.search(caller, search, located)
         freshness = _freshness(own) if own is not None and caller.has_databricks else None
         return answer.model_copy(update={"reason": _HERE, "freshness": freshness})
 

@@ -38,6 +38,8 @@ _TEXT_CHARS: Final = 800
 _TEXT_CHARS_MIN: Final = 200
 _TOKENS_MAX: Final = 4_000
 """As much of a model's attention all documents of an answer may take."""
+_BYTES_ALWAYS: Final = 6_000
+"""So little needs no count, which takes longer than to find it."""
 _CATCH_UP_S: Final = 2.0
 SCORES: Final[Mapping[Mode, str]] = {
     "semantic": "cosine, at most 1",
@@ -113,15 +115,17 @@ class VectorSearch:
         self._data_dir = data_dir
         self._shelves = Shelves()
 
-    async def search(self, caller: Caller, search: Search) -> FoundDocuments:
-        """The documents that fit best in the newest version of the index.
+    async def search(
+        self, caller: Caller, search: Search, located: tuple[Index, Dataset] | None = None
+    ) -> FoundDocuments:
+        """The documents that fit best in the newest version of the index, which may be known.
 
         Raises NotFound for an unknown index, InvalidInput for a filter that cannot be understood,
         Conflict where the model that made the index is not on this server.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
             check_search(search)
-            index, dataset = await self.find(caller, search.index)
+            index, dataset = located or await self.find(caller, search.index)
             state = await self._upkeep.bring_up(
                 caller, Opened(index=index, dataset=dataset), seconds=_CATCH_UP_S
             )
@@ -147,13 +151,25 @@ class VectorSearch:
     async def find(self, caller: Caller, name: str) -> tuple[Index, Dataset]:
         """An index and its documents; raises NotFound, Conflict for what is no index any more."""
         parsed = DatasetName.parse(name, catalog=caller.catalog)
+        located = await self.locate(caller, parsed)
+        if located is not None:
+            return located
         async with self._metadata.read() as transaction:
             index = await transaction.indexes.get(caller.tenant, parsed)
             dataset = await transaction.datasets.get(caller.tenant, parsed)
+        return index, dataset
+
+    async def locate(self, caller: Caller, name: DatasetName) -> tuple[Index, Dataset] | None:
+        """An index and its documents, or None; raises Conflict for what is no index any more."""
+        async with self._metadata.read() as transaction:
+            index = await transaction.indexes.find(caller.tenant, name)
+            dataset = await transaction.datasets.find(caller.tenant, name)
+        if index is None or dataset is None:
+            return None
         missing = {ID, TEXT, VECTOR} - {column.name for column in dataset.columns}
         if missing:
             raise Conflict(
-                f"The dataset {parsed} has no {', '.join(sorted(missing))} any more, so it is no "
+                f"The dataset {name} has no {', '.join(sorted(missing))} any more, so it is no "
                 "index.",
                 "Delete it, and call index_documents again.",
             )
@@ -253,13 +269,16 @@ def _within_budget(
 ) -> list[dict[str, JsonValue]]:
     """The hits as they are shown; the last ones are left out where they would be too much."""
     room = max(_TEXT_CHARS_MIN, min(_TEXT_CHARS, 3 * _TOKENS_MAX // max(len(found), 1)))
+    hits = [_hit(each, columns, room) for each in found]
+    texts = [json.dumps(hit, ensure_ascii=False, default=str) for hit in hits]
+    if sum(len(text.encode()) for text in texts) <= _BYTES_ALWAYS:
+        return hits
     shown, tokens = [], 0
-    for each in found:
-        one = _hit(each, columns, room)
-        tokens += estimate(json.dumps(one, ensure_ascii=False, default=str))
+    for hit, text in zip(hits, texts, strict=True):
+        tokens += estimate(text)
         if tokens > _TOKENS_MAX and shown:
             break
-        shown.append(one)
+        shown.append(hit)
     return shown
 
 

@@ -111,6 +111,8 @@ def session_of(content: bytes | str) -> Any:  # noqa: ANN401 - of a library with
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS
+    # Its threads would go on turning for a while, in the way of the search that comes next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
