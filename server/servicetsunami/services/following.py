@@ -16,9 +16,10 @@ from pydantic import JsonValue
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Column, Dataset, DatasetName
 from servicetsunami.domain.index import CHUNK, DOCUMENT, FINGERPRINT, ID, TEXT, VECTOR, Followed
+from servicetsunami.domain.remote import backticked
 from servicetsunami.engines.vectors.files import cut_rows, write_pieces
 from servicetsunami.errors import Conflict, InvalidInput, NotFound
-from servicetsunami.services.indexing import Indexing, Opened, table
+from servicetsunami.services.indexing import Indexing, Opened, at_version, table
 from servicetsunami.services.progress import Report
 from servicetsunami.stores.metadata import Metadata
 
@@ -98,9 +99,9 @@ class Following:
         )
 
     async def _check_keys(self, caller: Caller, dataset: Dataset, key: str) -> None:
-        quoted = _quoted(key)
+        quoted = backticked(key)
         sql = (
-            f"SELECT {quoted} AS id FROM {_at(dataset)} "
+            f"SELECT {quoted} AS id FROM {at_version(dataset)} "
             f"GROUP BY 1 HAVING {quoted} IS NULL OR count(*) > 1 LIMIT 1"
         )
         [found] = await self._indexing.columns(caller, sql, [ID])
@@ -180,8 +181,8 @@ class Following:
     ) -> Opened:
         if opened.dataset is not None:
             current = (
-                f"SELECT concat(CAST({_quoted(followed.key)} AS STRING), ':', {_print(followed)}) "
-                f"FROM {_at(dataset)} WHERE {_usable(followed)}"
+                f"SELECT concat({_key(followed)}, ':', {_print(followed)}) "
+                f"FROM {at_version(dataset)} WHERE {_usable(followed)}"
             )
             stale = f"concat({DOCUMENT}, ':', {FINGERPRINT}) NOT IN ({current})"
             place = table(opened.index.name)
@@ -198,25 +199,31 @@ class Following:
 
 def _missing(followed: Followed, dataset: Dataset, opened: Opened) -> str:
     """The rows of the dataset that the index does not have as they are."""
-    others = "".join(f", {_quoted(name)}" for name in followed.columns)
-    key = f"CAST({_quoted(followed.key)} AS STRING)"
+    others = "".join(f", {backticked(name)}" for name in followed.columns)
     rows = (
-        f"SELECT {key} AS {ID}, left({_quoted(followed.text)}, {_TEXT_CHARS_MAX}) AS {TEXT}, "
-        f"{_print(followed)} AS {FINGERPRINT}{others} FROM {_at(dataset)} WHERE {_usable(followed)}"
+        f"SELECT {_key(followed)} AS {ID}, "
+        f"left({backticked(followed.text)}, {_TEXT_CHARS_MAX}) AS {TEXT}, "
+        f"{_print(followed)} AS {FINGERPRINT}{others} "
+        f"FROM {at_version(dataset)} WHERE {_usable(followed)}"
     )
     if opened.dataset is None:
         return f"SELECT * FROM ({rows}) AS given"
     return (
         f"SELECT given.* FROM ({rows}) AS given LEFT ANTI JOIN "
-        f"(SELECT DISTINCT {DOCUMENT}, {FINGERPRINT} FROM {_at(opened.dataset)}) AS known "
+        f"(SELECT DISTINCT {DOCUMENT}, {FINGERPRINT} FROM {at_version(opened.dataset)}) AS known "
         f"ON known.{DOCUMENT} = given.{ID} AND known.{FINGERPRINT} = given.{FINGERPRINT}"
     )
+
+
+def _key(followed: Followed) -> str:
+    """The value that names a row, as the documents of the index are named."""
+    return f"CAST({backticked(followed.key)} AS STRING)"
 
 
 def _print(followed: Followed) -> str:
     """What tells two states of a row apart."""
     texts = ", ".join(
-        f"coalesce(CAST({_quoted(name)} AS STRING), chr(1))"
+        f"coalesce(CAST({backticked(name)} AS STRING), chr(1))"
         for name in (followed.text, *followed.columns)
     )
     return f"md5(concat_ws(chr(31), {texts}))"
@@ -224,15 +231,7 @@ def _print(followed: Followed) -> str:
 
 def _usable(followed: Followed) -> str:
     """Which rows have a key and a text at all."""
-    return f"{_quoted(followed.key)} IS NOT NULL AND trim({_quoted(followed.text)}) <> ''"
-
-
-def _at(dataset: Dataset) -> str:
-    return f"{table(dataset.name)} VERSION AS OF {dataset.version}"
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return f"{backticked(followed.key)} IS NOT NULL AND trim({backticked(followed.text)}) <> ''"
 
 
 def _column(

@@ -71,9 +71,7 @@ class Indexing:
         It is written down before its first documents, so that a server that is killed leaves no
         dataset that could not become an index. Raises Conflict where the index is of another kind.
         """
-        async with self._data.metadata.read() as transaction:
-            index = await transaction.indexes.find(caller.tenant, name)
-            dataset = await transaction.datasets.find(caller.tenant, name)
+        index, dataset = await self.look(caller, name)
         if index is None:
             if dataset is not None:
                 raise Conflict(
@@ -150,8 +148,7 @@ class Indexing:
         dataset = opened.dataset
         if dataset is None or opened.index.model == OWN_VECTORS:
             return opened, 0
-        place = f"{table(dataset.name)} VERSION AS OF {dataset.version}"
-        pending = f"FROM {place} WHERE {VECTOR} IS NULL AND trim({TEXT}) <> ''"
+        pending = f"FROM {at_version(dataset)} WHERE {VECTOR} IS NULL AND trim({TEXT}) <> ''"
         [[count]] = await self.columns(caller, f"SELECT count(*) AS n {pending}", ["n"])
         path = None
         if count and time.monotonic() < until:
@@ -193,11 +190,18 @@ class Indexing:
             await AsyncPath(path).unlink(missing_ok=True)
         return await self.touched(caller, opened.index)
 
-    async def reopened(self, caller: Caller, opened: Opened) -> Opened:
-        """The same index as it is now; raises NotFound when it was deleted."""
+    async def look(self, caller: Caller, name: DatasetName) -> tuple[Index | None, Dataset | None]:
+        """What there is of that name: an index, the dataset of its documents."""
         async with self._data.metadata.read() as transaction:
-            index = await transaction.indexes.get(caller.tenant, opened.index.name)
-            dataset = await transaction.datasets.find(caller.tenant, index.name)
+            index = await transaction.indexes.find(caller.tenant, name)
+            dataset = await transaction.datasets.find(caller.tenant, name)
+        return index, dataset
+
+    async def reopened(self, caller: Caller, name: DatasetName) -> Opened:
+        """An index as it is now; raises NotFound with the nearest names."""
+        async with self._data.metadata.read() as transaction:
+            index = await transaction.indexes.get(caller.tenant, name)
+            dataset = await transaction.datasets.find(caller.tenant, name)
         return Opened(index=index, dataset=dataset)
 
     async def touched(
@@ -293,6 +297,11 @@ class Indexing:
 def table(name: DatasetName) -> str:
     """The name of a table, as SQL reads it."""
     return f"`{name.schema}`.`{name.table}`"
+
+
+def at_version(dataset: Dataset) -> str:
+    """The dataset as it is known here, as SQL reads it."""
+    return f"{table(dataset.name)} VERSION AS OF {dataset.version}"
 
 
 def _named(values: Sequence[str]) -> tuple[str, dict[str, JsonValue]]:

@@ -20,6 +20,7 @@ _KINDS: dict[type, AssetKind] = {
     Notebook: AssetKind.NOTEBOOK,
     Job: AssetKind.JOB,
     Endpoint: AssetKind.ENDPOINT,
+    Index: AssetKind.INDEX,
 }
 
 
@@ -44,9 +45,13 @@ async def promise(
 
 
 async def promise_newest(
-    transaction: "Transaction", asset: Notebook | Job | Endpoint, change: Change, *, at: datetime
+    transaction: "Transaction",
+    asset: Notebook | Job | Endpoint | Index,
+    change: Change,
+    *,
+    at: datetime,
 ) -> None:
-    """Promise the newest revision, or the removal, to Databricks, instead of what waited before."""
+    """Promise an asset as it is, or its removal, to Databricks, instead of what waited before."""
     kind = _KINDS[type(asset)]
     await transaction.outbox.supersede(
         asset.tenant, kind=kind, asset_id=asset.id, reason=f"a later change of the {kind}", at=at
@@ -58,39 +63,19 @@ async def promise_newest(
             asset_id=asset.id,
             subject=str(asset.name),
             change=change,
-            payload={"revision": asset.revision, **_known_there(asset)},
+            payload=_payload(asset),
             at=at,
         )
 
 
-def _known_there(asset: Notebook | Job | Endpoint) -> dict[str, object]:
-    """What a removal has to know, when the asset itself is gone here."""
+def _payload(asset: Notebook | Job | Endpoint | Index) -> dict[str, object]:
+    """Which revision it is, and what a removal has to know, when the asset itself is gone here."""
+    if isinstance(asset, Index):
+        return {}
+    known: dict[str, object] = {"revision": asset.revision}
     if isinstance(asset, Notebook):
-        return {"sha256_there": asset.there.sha256 if asset.there else None}
-    return asset.there.as_metadata() if isinstance(asset, Job) and asset.there else {}
-
-
-async def promise_index(
-    transaction: "Transaction", index: Index, change: Change, *, at: datetime
-) -> None:
-    """Promise an index as it is, or its removal, instead of what waited before."""
-    await transaction.outbox.supersede(
-        index.tenant,
-        kind=AssetKind.INDEX,
-        asset_id=index.id,
-        reason="a later change of the index",
-        at=at,
-    )
-    if index.sync_state is not SyncState.OFF:
-        await transaction.outbox.put(
-            tenant=index.tenant,
-            kind=AssetKind.INDEX,
-            asset_id=index.id,
-            subject=str(index.name),
-            change=change,
-            payload={},
-            at=at,
-        )
+        return known | {"sha256_there": asset.there.sha256 if asset.there else None}
+    return known | (asset.there.as_metadata() if isinstance(asset, Job) and asset.there else {})
 
 
 async def promise_index_of(
@@ -100,7 +85,7 @@ async def promise_index_of(
     index = await transaction.indexes.find(tenant, name)
     if index is not None:
         await transaction.indexes.await_delivery(tenant, index.id)
-        await promise_index(transaction, index, Change.UPSERT, at=at)
+        await promise_newest(transaction, index, Change.UPSERT, at=at)
 
 
 async def forget_index_of(
@@ -110,4 +95,4 @@ async def forget_index_of(
     index = await transaction.indexes.find(tenant, name)
     if index is not None:
         await transaction.indexes.delete(tenant, name, at=at)
-        await promise_index(transaction, index, Change.DELETE, at=at)
+        await promise_newest(transaction, index, Change.DELETE, at=at)

@@ -14,8 +14,9 @@ from servicetsunami.domain.notebook import Notebook, NotebookName
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import ConfigurationError, InvalidInput
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.promises import promise_index, promise_newest
+from servicetsunami.services.promises import promise_newest
 from servicetsunami.services.sync_answers import Action, ManagedSync, SyncKind
+from servicetsunami.services.sync_lines import find_asset
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class RevisedSync:
             items = await transaction.outbox.drop(
                 caller.tenant, kind=self._outbox_kind, subject=name, at=datetime.now(UTC)
             )
-            asset = await self._find(transaction, caller, name)
+            asset = await find_asset(transaction, caller.tenant, self._outbox_kind, name)
             if asset is not None and asset.sync_state is SyncState.PARKED:
                 await self._store(transaction).set_sync(
                     caller.tenant, asset.id, SyncState.WAITING, error="changes were dropped"
@@ -113,7 +114,8 @@ class RevisedSync:
         async with self._metadata.begin() as transaction:
             asset = await self._get(transaction, caller, name)
             await self._store(transaction).set_sync(caller.tenant, asset.id, state)
-            await _promise(transaction, replace(asset, sync_state=state))
+            newest = replace(asset, sync_state=state)
+            await promise_newest(transaction, newest, Change.UPSERT, at=datetime.now(UTC))
         self._wake()
         done = "is sent to Databricks again" if is_on else "stays on this machine"
         return self.managed("on" if is_on else "off", name, done=f"{name} {done}.")
@@ -140,15 +142,6 @@ class RevisedSync:
         }
         return stores[self._outbox_kind]
 
-    async def _find(self, transaction: "Transaction", caller: Caller, name: str) -> Steered | None:
-        if self._outbox_kind is AssetKind.JOB:
-            return await transaction.jobs.find(caller.tenant, name)
-        if self._outbox_kind is AssetKind.INDEX:
-            return await transaction.indexes.find(caller.tenant, DatasetName.of(name))
-        if self._outbox_kind is AssetKind.ENDPOINT:
-            return await transaction.endpoints.find(caller.tenant, name)
-        return await transaction.notebooks.find(caller.tenant, NotebookName(name))
-
     async def _get(self, transaction: "Transaction", caller: Caller, name: str) -> Steered:
         if self._outbox_kind is AssetKind.JOB:
             return await transaction.jobs.get(caller.tenant, name)
@@ -157,11 +150,3 @@ class RevisedSync:
         if self._outbox_kind is AssetKind.ENDPOINT:
             return await transaction.endpoints.get(caller.tenant, name)
         return await transaction.notebooks.get(caller.tenant, NotebookName(name))
-
-
-async def _promise(transaction: "Transaction", asset: Steered) -> None:
-    now = datetime.now(UTC)
-    if isinstance(asset, Index):
-        await promise_index(transaction, asset, Change.UPSERT, at=now)
-    else:
-        await promise_newest(transaction, asset, Change.UPSERT, at=now)

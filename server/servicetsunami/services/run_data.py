@@ -1,4 +1,4 @@
-"""How runs reach their tenant's datasets: questions and writes, and what is remembered of both."""
+"""How runs and indexes reach their tenant's datasets: questions, writes, and what is noted."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -100,7 +100,7 @@ class Upkeep:
                 opened, pending = await self._indexing.fill(caller, opened, until=until)
             except Conflict:
                 # It was changed meanwhile: what is pending is looked for in the newest version.
-                opened = await self._indexing.reopened(caller, opened)
+                opened = await self._indexing.reopened(caller, opened.index.name)
             if time.monotonic() >= until:
                 break
             if pending:
@@ -126,7 +126,7 @@ class Upkeep:
         while not is_done:
             async with turn:
                 try:
-                    opened = await self._indexing.reopened(caller, opened)
+                    opened = await self._indexing.reopened(caller, opened.index.name)
                 except NotFound:
                     return
                 until = time.monotonic() + _STEP_S

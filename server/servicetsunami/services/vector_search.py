@@ -21,7 +21,7 @@ from servicetsunami.errors import Conflict, InvalidInput, RemoteError
 from servicetsunami.services.answers import Answer, AnyObject
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
-from servicetsunami.services.indexing import Indexing, Opened, table
+from servicetsunami.services.indexing import Indexing, Opened, at_version
 from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
@@ -161,9 +161,7 @@ class VectorSearch:
 
     async def locate(self, caller: Caller, name: DatasetName) -> tuple[Index, Dataset] | None:
         """An index and its documents, or None; raises Conflict for what is no index any more."""
-        async with self._metadata.read() as transaction:
-            index = await transaction.indexes.find(caller.tenant, name)
-            dataset = await transaction.datasets.find(caller.tenant, name)
+        index, dataset = await self._indexing.look(caller, name)
         if index is None or dataset is None:
             return None
         missing = {ID, TEXT, VECTOR} - {column.name for column in dataset.columns}
@@ -186,9 +184,7 @@ class VectorSearch:
         if not filters:
             return None
         where, parameters = condition(filters)
-        sql = (
-            f"SELECT {ID} FROM {table(dataset.name)} VERSION AS OF {dataset.version} WHERE {where}"
-        )
+        sql = f"SELECT {ID} FROM {at_version(dataset)} WHERE {where}"
         path = await self._indexing.file(caller, sql, parameters, only=dataset.name)
         if path is None:
             return []

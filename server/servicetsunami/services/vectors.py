@@ -159,12 +159,10 @@ class Vectors:
         return len(ids)
 
     async def _existing(self, caller: Caller, name: DatasetName) -> Opened:
-        async with self._metadata.read() as transaction:
-            index = await transaction.indexes.get(caller.tenant, name)
-            dataset = await transaction.datasets.find(caller.tenant, name)
-        if dataset is None:
+        opened = await self._indexing.reopened(caller, name)
+        if opened.dataset is None:
             raise NotFound.index(str(name), [])
-        return Opened(index=index, dataset=dataset)
+        return opened
 
     async def _answer(self, state: State, done: Done, deleted: int | None) -> IndexedDocuments:
         dataset, index = state.opened.dataset, state.opened.index
