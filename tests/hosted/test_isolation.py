@@ -95,7 +95,7 @@ async def entered(stack: AsyncExitStack, app: App, tenant: str) -> Client:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
-        open_app(_settings(tmp_path), is_hosted=True) as app,
+        open_app(settings_with_files(tmp_path), is_hosted=True) as app,
         AsyncExitStack() as stack,
     ):
         owner, one, other = [
@@ -107,11 +107,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield Scene(app, owner, one, other, pairs)
 
 
-def _settings(tmp_path: Path) -> Settings:
+def settings_with_files(tmp_path: Path, database_url: str = "") -> Settings:
+    """What lets furnish find the model that it deploys."""
     files = tmp_path / "files"
     files.mkdir()
     (files / "model.onnx").write_bytes(regressor())
-    return Settings(data_dir=tmp_path / "data", allowed_roots=(files,))
+    return Settings(data_dir=tmp_path / "data", allowed_roots=(files,), database_url=database_url)
 
 
 async def furnish(app: App, owner: Client) -> tuple[Pair, ...]:

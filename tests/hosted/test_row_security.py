@@ -11,14 +11,13 @@ from mcp.client import Client
 from sqlalchemy import text
 
 from servicetsunami.app import App, open_app
-from servicetsunami.settings import Settings
 from servicetsunami.stores.connections import connect
 from servicetsunami.stores.database import Database
 from servicetsunami.stores.migrations.runner import upgrade
 from servicetsunami.stores.schema import METADATA
 from servicetsunami.transport.mcp import LakeServer
 from tests.databases import PostgresqlServer
-from tests.hosted.test_isolation import furnish
+from tests.hosted.test_isolation import furnish, settings_with_files
 from tests.server.asking import ask, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -48,7 +47,7 @@ async def service_url(postgresql_server: PostgresqlServer) -> AsyncIterator[str]
 
 @asynccontextmanager
 async def served(url: str, folder: Path) -> AsyncGenerator[tuple[App, Client, Client]]:
-    settings = Settings(data_dir=folder, database_url=url)
+    settings = settings_with_files(folder, url)
     async with open_app(settings, is_hosted=True) as app, AsyncExitStack() as stack:
         clients = []
         for tenant in ("acme", "stranger"):
