@@ -1,7 +1,8 @@
 """What is too much is refused at once, and costs nobody else anything."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, hosting, open_app
-from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.errors import LimitExceeded
 from servicetsunami.settings import Settings
+from servicetsunami.transport.admission import Admission, Operation, Outcome
 from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import call, failure
@@ -125,8 +127,8 @@ async def test_a_call_that_is_too_much_is_refused_before_anything_is_done(
     tight = limits(clock, tenant=3)
     one, other = (replace(app.caller(), tenant=tenant) for tenant in ("acme", "other"))
     async with (
-        Client(LakeServer(app.services, lambda: one, limits=tight)) as noisy,
-        Client(LakeServer(app.services, lambda: other, limits=tight)) as quiet,
+        Client(LakeServer(app.services, lambda: one, admission=Admission(tight))) as noisy,
+        Client(LakeServer(app.services, lambda: other, admission=Admission(tight))) as quiet,
     ):
         for _ in range(3):
             await call(noisy, "list_assets")
@@ -137,6 +139,41 @@ async def test_a_call_that_is_too_much_is_refused_before_anything_is_done(
         assert (await call(noisy, "list_assets"))["total"] == 0
 
 
-def test_the_user_of_this_machine_has_no_limits(tmp_path: Path) -> None:
-    assert hosting.limits(Settings(data_dir=tmp_path)) is None
-    assert hosting.limits(Settings(data_dir=tmp_path, auth=True)) is not None
+async def test_the_user_of_this_machine_has_no_limits(app: App) -> None:
+    local, hosted = (
+        hosting.admission(Settings(calls_per_minute=1, auth=auth)) for auth in (False, True)
+    )
+    for _ in range(2):
+        async with local.admit(app.caller(), Scope.READ, "list_assets", door="mcp"):
+            pass
+    async with hosted.admit(app.caller(), Scope.READ, "list_assets", door="mcp"):
+        pass
+    with pytest.raises(LimitExceeded, match="1 calls within a minute"):
+        async with hosted.admit(app.caller(), Scope.READ, "list_assets", door="mcp"):
+            pass
+
+
+async def test_whoever_watches_sees_how_each_operation_ended(app: App) -> None:
+    seen: list[tuple[str, str, str]] = []
+
+    @asynccontextmanager
+    async def watch(operation: Operation) -> AsyncGenerator[None]:
+        assert operation.outcome is Outcome.RUNNING
+        try:
+            yield
+        finally:
+            seen.append((operation.name, operation.outcome, operation.error))
+
+    reader = replace(app.caller(), scopes=frozenset({Scope.READ}))
+    server = LakeServer(app.services, lambda: reader, admission=Admission(watchers=[watch]))
+    async with Client(server) as client:
+        await call(client, "list_assets")
+        await failure(client, "query_dataset", sql="SELECT * FROM nothing")
+        await failure(client, "list_assets", kind="nonsense")
+        await failure(client, "ingest_dataset", source=[{"a": 1}], name="t")
+    assert seen == [
+        ("list_assets", "ok", ""),
+        ("query_dataset", "failed", "NotFound"),
+        ("list_assets", "failed", "ValidationError"),
+        ("ingest_dataset", "denied", "Denied"),
+    ]

@@ -18,9 +18,9 @@ from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
 
 if TYPE_CHECKING:
+    from servicetsunami.transport.admission import Admission
     from servicetsunami.transport.auth import Authenticator
     from servicetsunami.transport.http import Listening
-    from servicetsunami.transport.limits import Limits
     from servicetsunami.transport.tokens import JwtVerifier, Keys
 
 _SECRET_BYTES_MIN: Final = 32
@@ -98,16 +98,19 @@ def authenticator(app: App, known: Identities) -> "Authenticator | None":
     )
 
 
-def limits(settings: Settings) -> "Limits | None":
-    """How much a tenant may ask for; no limits for the one user of this machine."""
-    from servicetsunami.transport.limits import Limits  # noqa: PLC0415 - only over HTTP
+def admission(settings: Settings) -> "Admission":
+    """What every operation passes; no limits for the one user of this machine."""
+    from servicetsunami.transport.admission import Admission  # noqa: PLC0415 - only over HTTP
+    from servicetsunami.transport.limits import Limits  # noqa: PLC0415
 
     if not settings.asks_for_credentials:
-        return None
-    return Limits(
-        tenant_per_minute=settings.calls_per_minute,
-        subject_per_minute=settings.calls_per_minute_of_subject,
-        at_once=settings.calls_at_once,
+        return Admission()
+    return Admission(
+        Limits(
+            tenant_per_minute=settings.calls_per_minute,
+            subject_per_minute=settings.calls_per_minute_of_subject,
+            at_once=settings.calls_at_once,
+        )
     )
 
 

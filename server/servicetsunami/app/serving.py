@@ -53,7 +53,10 @@ async def serve_http(settings: Settings) -> None:
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
         server = LakeServer(
-            app.services, caller, read_only=settings.read_only, limits=hosting.limits(settings)
+            app.services,
+            caller,
+            read_only=settings.read_only,
+            admission=hosting.admission(settings),
         )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)

@@ -101,7 +101,7 @@ async def serve(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await _Server(config, server.in_hand, patience_s=listening.drain_s).serve([bound])
+    await _Server(config, server.admission.in_hand, patience_s=listening.drain_s).serve([bound])
 
 
 def _web_app(
@@ -117,14 +117,14 @@ def _web_app(
         max_request_body_size=listening.body_bytes_max,
         transport_security=_CHECKED_BEFORE,
     )
-    routes: list[BaseRoute] = [*health_routes(server.in_hand, check_ready), *mcp.routes]
+    routes: list[BaseRoute] = [*health_routes(server.admission.in_hand, check_ready), *mcp.routes]
     if listening.with_sse:
         routes += _sse_routes(server, listening.body_bytes_max)
     if authenticator is not None:
         routes += resource.routes()
     guard = Middleware(
         Guard,
-        in_hand=server.in_hand,
+        in_hand=server.admission.in_hand,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
         authenticator=authenticator,

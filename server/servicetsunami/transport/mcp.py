@@ -4,7 +4,6 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
@@ -51,11 +50,10 @@ from servicetsunami.tools import (
     vectors,
 )
 from servicetsunami.tools.context import Services
-from servicetsunami.transport.calls import CallsInHand
-from servicetsunami.transport.limits import Limits
+from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
-from servicetsunami.transport.scopes import require, scope_of
+from servicetsunami.transport.scopes import scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
 from servicetsunami.transport.tasks import Tasks, TaskSource
 
@@ -142,7 +140,7 @@ class LakeServer(MCPServer[Any]):
         caller: Callable[[], Caller],
         *,
         read_only: bool = False,
-        limits: Limits | None = None,
+        admission: Admission | None = None,
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
     ) -> None:
@@ -156,8 +154,7 @@ class LakeServer(MCPServer[Any]):
         )
         self.services = services
         self.caller = caller
-        self.in_hand = CallsInHand()
-        self._limits = limits
+        self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
@@ -254,10 +251,11 @@ class LakeServer(MCPServer[Any]):
         model; anything else stays hidden, and is logged by the SDK with its traceback.
         """
         try:
-            caller = self.caller()
-            if self._tool_manager.get_tool(name) is not None:
-                require(caller, scope_of(name), name)
-            with self.in_hand.one(), self._limits.one(caller) if self._limits else nullcontext():
+            if self._tool_manager.get_tool(name) is None:
+                return await super().call_tool(name, arguments, context)
+            async with self.admission.admit(
+                self.caller(), scope_of(name), name, door="mcp", arguments=arguments
+            ):
                 result = await super().call_tool(name, arguments, context)
         except ServerError as error:
             raise ToolError(str(error)) from error
@@ -280,8 +278,10 @@ class LakeServer(MCPServer[Any]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read a resource, with our errors in their own words."""
         try:
-            require(self.caller(), Scope.READ, "Reading a resource")
-            return await super().read_resource(uri, context)
+            async with self.admission.admit(
+                self.caller(), Scope.READ, "read_resource", door="mcp", arguments={"uri": str(uri)}
+            ):
+                return await super().read_resource(uri, context)
         except ServerError as error:
             raise ResourceError(str(error)) from error
         except UnexpectedResourceError as error:
