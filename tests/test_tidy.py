@@ -15,6 +15,7 @@ UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")
 OUTERMOST_LOOPS = {
     "engines/workers/serving.py",
     "services/job_engine.py",
+    "services/long_work.py",
     "services/run_records.py",
     "sync/worker.py",
 }

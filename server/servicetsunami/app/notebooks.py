@@ -32,6 +32,7 @@ def runs(
     settings: Settings,
     *,
     metadata: Metadata,
+    records: RunRecords,
     notebooks: Notebooks,
     data: RunData,
     usage: UsageMeter,
@@ -43,7 +44,6 @@ def runs(
 ) -> tuple[Runs, Jobs]:
     """The services for runs and jobs, with what they stand on."""
     plans = RunPlans(notebooks)
-    records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
     here = NotebookRuns(
         records=records,
         plans=plans,

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 from servicetsunami.app.databricks import (
     caller_of,
     prepare,
+    process_name,
 )
 from servicetsunami.app.models import models
 from servicetsunami.app.vectors import embedding_models, reading_pool, vectors
@@ -26,6 +27,7 @@ from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.ingesting import Ingesting
 from servicetsunami.services.job_sync import JobSync
 from servicetsunami.services.listing import Listing
+from servicetsunami.services.long_work import LongWork
 from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -37,6 +39,7 @@ from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
 from servicetsunami.services.routing import Router
 from servicetsunami.services.run_data import RunData
+from servicetsunami.services.run_records import RunRecords
 from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
@@ -106,7 +109,8 @@ def services(
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
     kernels = cache(partial(_kernels, settings, parts))
-    runs = cache(partial(_runs, settings, parts, notebooks, data, wake, kernels))
+    records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
+    runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
     vectors = _vectors(settings, parts, data, datasets, allowed)
     return Services(
         datasets=datasets,
@@ -123,6 +127,7 @@ def services(
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
+        long_work=LongWork(records=records, tasks=parts.tasks),
         searching=_searching(parts, vectors, remote_catalog),
     )
 
@@ -241,6 +246,7 @@ def _lent_kernel(
 def _runs(  # noqa: PLR0917 - what the services for runs stand on
     settings: Settings,
     parts: Parts,
+    records: RunRecords,
     notebooks: Notebooks,
     data: RunData,
     wake: Callable[[], None],
@@ -252,6 +258,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
     return notebook_parts.runs(
         settings,
         metadata=parts.metadata,
+        records=records,
         notebooks=notebooks,
         data=data,
         usage=parts.usage,

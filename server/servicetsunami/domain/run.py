@@ -47,6 +47,10 @@ ACTIVE_STATES: Final = frozenset(
 )
 
 
+CALL: Final = "call"
+"""The trigger of a run that began as a call which took too long to wait for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRun:
     """What came of one cell; `outputs` are short, the whole is on disk."""
@@ -65,6 +69,7 @@ class Run:
 
     A run of a job has `job_id` and `definition`, the JobSettings it began with; `due_at` is the
     fire time of the schedule that began it, and `repairs` counts how often it was repaired.
+    Of a run whose trigger is CALL, `exit_value` is what the call would have answered, as JSON.
     `isolation` is the level of the sandbox that it ran in. `lease_until` is renewed by the server
     that does it; when it has passed, that server is gone.
     """

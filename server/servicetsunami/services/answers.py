@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 
 from servicetsunami.domain.dataset import Column, Dataset, DatasetVersion, Pulled
 from servicetsunami.domain.notebook import Notebook
+from servicetsunami.domain.run import Run
 
 AnyJson = TypeAliasType(
     "AnyJson",
@@ -58,6 +59,11 @@ class Answer(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_nothing_to_say(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if value is not None}
+
+
+def follow(run_id: str) -> str:
+    """What to do about a run that goes on."""
+    return f"Call get_run with run_id {run_id} to follow it, or cancel_run to stop it."
 
 
 class ColumnAnswer(Answer):
@@ -147,25 +153,38 @@ class RejectedRow(Answer):
 
 
 class IngestAnswer(Answer):
-    """What an ingest did."""
+    """What an ingest did; one that goes on has a `run_id`, and only what is known before."""
 
     name: str
     mode: str
-    version: int
-    rows_written: int
-    row_count: int
-    size_bytes: int
-    columns: list[Annotated[InferredColumn, AS_OBJECT]]
-    format: str
-    read_as: AnyObject
-    rejected_rows: int
+    run_id: str | None = None
+    state: Literal["RUNNING"] | None = None
+    version: int | None = None
+    rows_written: int | None = None
+    row_count: int | None = None
+    size_bytes: int | None = None
+    columns: list[Annotated[InferredColumn, AS_OBJECT]] | None = None
+    format: str | None = None
+    read_as: AnyObject | None = None
+    rejected_rows: int | None = None
     rejected_first: list[Annotated[RejectedRow, AS_OBJECT]] | None = None
     rejects_dataset: str | None = None
     changes: AnyObject | None = None
-    warnings: list[str]
-    seconds: float
-    sync: Annotated[SyncAnswer, AS_OBJECT]
+    warnings: list[str] | None = None
+    seconds: float | None = None
+    sync: Annotated[SyncAnswer, AS_OBJECT] | None = None
     next: str
+
+    @classmethod
+    def going_on(cls, run: Run) -> "IngestAnswer":
+        """An ingest that took too long to wait for."""
+        return cls(
+            name=run.name,
+            mode=run.parameters["mode"],
+            run_id=run.id,
+            state="RUNNING",
+            next=follow(run.id),
+        )
 
 
 class RemoteAssetAnswer(Answer):

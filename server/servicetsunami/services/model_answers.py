@@ -1,10 +1,12 @@
 """What crosses a wire about models."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from servicetsunami.domain.endpoint import Endpoint, ModelVersion, Signature, VersionState
-from servicetsunami.services.answers import Answer, AnyArray, AnyObject
+from servicetsunami.domain.run import Run
+from servicetsunami.services.answers import Answer, AnyArray, AnyObject, follow
 
 
 class DeployedModel(Answer):
@@ -36,10 +38,12 @@ class InvokedModel(Answer):
     """What a model answered.
 
     `predictions` has one for each row, `reply` is what is not by rows, such as that of a chat, and
-    `output` the dataset that was written.
+    `output` the dataset that was written. A scoring that goes on has a `run_id`.
     """
 
     name: str
+    run_id: str | None = None
+    state: Literal["RUNNING"] | None = None
     version: int | None = None
     predictions: AnyArray | None = None
     reply: AnyObject | None = None
@@ -49,6 +53,20 @@ class InvokedModel(Answer):
     reason: str
     elapsed_ms: int
     next: str | None = None
+
+    @classmethod
+    def going_on(cls, run: Run) -> "InvokedModel":
+        """A scoring that took too long to wait for."""
+        elapsed = datetime.now(UTC) - run.created_at
+        return cls(
+            name=run.name,
+            run_id=run.id,
+            state="RUNNING",
+            ran_on="local",
+            reason=run.reason,
+            elapsed_ms=round(elapsed.total_seconds() * 1000),
+            next=follow(run.id),
+        )
 
 
 _NEXT = {

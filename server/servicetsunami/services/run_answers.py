@@ -1,13 +1,14 @@
 """What crosses a wire about notebooks and runs."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
 from servicetsunami.domain.notebook import Notebook
-from servicetsunami.domain.run import CellRun, Run, RunState
-from servicetsunami.services.answers import Answer, AnyObject
+from servicetsunami.domain.run import CALL, CellRun, Run, RunState
+from servicetsunami.services.answers import Answer, AnyObject, follow
 
 _TEXT_CHARS_MAX: Final = 12_000
 """How much of all outputs together one answer shows."""
@@ -88,6 +89,42 @@ class RunAnswer(Answer):
         )
 
 
+class CallAnswer(Answer):
+    """A call that took too long to wait for; `answer` is what it would have answered."""
+
+    run_id: str
+    name: str
+    tool: str
+    state: str
+    ran_on: Literal["local", "databricks"] = "local"
+    reason: str
+    parameters: dict[str, str]
+    answer: AnyObject | None = None
+    error: str | None = None
+    started_at: str | None = None
+    seconds: float | None = None
+    next: str | None = None
+
+    @classmethod
+    def of(cls, run: Run, *, is_short: bool = False) -> "CallAnswer":
+        """Take over the record of a run; a short one is a line of a list."""
+        parameters = dict(run.parameters)
+        has_answer = run.exit_value is not None and not is_short
+        return cls(
+            run_id=run.id,
+            name=run.name,
+            tool=parameters.pop("tool"),
+            state=run.state.value,
+            reason=run.reason,
+            parameters=parameters,
+            answer=json.loads(run.exit_value or "") if has_answer else None,
+            error=run.error,
+            started_at=run.started_at.isoformat() if run.started_at else None,
+            seconds=_seconds(run),
+            next=_next(run),
+        )
+
+
 class StoppedRun(Answer):
     """What became of a run that was to stop."""
 
@@ -112,7 +149,10 @@ class OneRun(Answer):
 
 
 class RunsAnswer(Answer):
-    """One run, or a page of runs, the newest first; each as `RunAnswer` has it."""
+    """One run, or a page of runs, the newest first.
+
+    Each as `RunAnswer`, `JobRunAnswer` or `CallAnswer` has it.
+    """
 
     run: AnyObject | None = None
     runs: list[AnyObject] | None = None
@@ -159,7 +199,9 @@ def _is_cut(output: object) -> bool:
 
 def _next(run: Run) -> str | None:
     if not run.state.is_ended:
-        return f"Call get_run with run_id {run.id} to follow it, or cancel_run to stop it."
+        return follow(run.id)
+    if run.state is RunState.FAILED and run.trigger == CALL:
+        return "Do what the error says, and call again."
     if run.state is RunState.FAILED:
         return "Correct the cell that failed, save the notebook and run it again."
     if run.state is RunState.LOST:

@@ -27,7 +27,7 @@ _RENEW_S: Final = 1.0
 class ActiveRun:
     """A run that this process does now; `changed` is set, and replaced, whenever a cell ends.
 
-    `on_cancel` is how it is stopped once it has begun.
+    `on_cancel` is how it is stopped once it has begun; `said` is how far work without cells is.
     """
 
     run: Run
@@ -36,6 +36,7 @@ class ActiveRun:
     cells_done: int = 0
     on_cancel: Callable[[], None] | None = None
     is_cancelled: bool = False
+    said: tuple[float, float | None, str] | None = None
 
     def cancel(self) -> None:
         """Stop it as soon as it has begun."""
@@ -48,6 +49,17 @@ class ActiveRun:
         self.on_cancel = on_cancel
         if self.is_cancelled:
             on_cancel()
+
+    def told(self, done: float, total: float | None, text: str) -> None:
+        """Tell those who wait how far work without cells is."""
+        self.said = done, total, text
+        self.progressed(self.cells_done)
+
+    @property
+    def progress(self) -> tuple[float, float | None, str]:
+        """How much is done, of how much where that is known, and in words."""
+        total = self.run.cells_total
+        return self.said or (self.cells_done, total, f"{self.cells_done} of {total} cells")
 
     def progressed(self, cells_done: int) -> None:
         """Tell those who wait."""

@@ -1,5 +1,6 @@
 """Answers calls about runs: starts them, waits a while, shows them, stops them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ from anyio import to_thread
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.run import Run, RunState
+from servicetsunami.domain.run import CALL, CellRun, Run, RunState
 from servicetsunami.errors import ConfigurationError, InvalidInput, NotFound
 from servicetsunami.services.job_answers import JobRunAnswer
 from servicetsunami.services.jobs import Jobs
@@ -17,7 +18,7 @@ from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.progress import Report
 from servicetsunami.services.remote_runs import RemoteRuns
 from servicetsunami.services.routing import RunOn
-from servicetsunami.services.run_answers import RunAnswer, RunsAnswer, StoppedRun
+from servicetsunami.services.run_answers import CallAnswer, RunAnswer, RunsAnswer, StoppedRun
 from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 from servicetsunami.services.usage import UsageMeter
@@ -105,7 +106,7 @@ class Runs:
             active = self._records.find(run_id)
             if wait and active is not None and active.run.tenant == caller.tenant:
                 await _wait(active, report, _PATIENCE_S)
-            return RunsAnswer(run=(await self._answer(caller, run_id)).model_dump())
+            return RunsAnswer(run=(await self.look(caller, run_id))[1])
 
     async def look(self, caller: Caller, run_id: str) -> tuple[Run, dict[str, JsonValue]]:
         """One run as it stands: its record, and what a call would answer."""
@@ -115,7 +116,7 @@ class Runs:
             cells = await transaction.runs.cells(caller.tenant, run_id)
         if run.job_id is not None:
             return run, (await self._jobs.answer(caller, run_id)).model_dump()
-        return run, RunAnswer.of(run, cells).model_dump()
+        return run, _told(run, cells).model_dump()
 
     async def list(
         self,
@@ -139,9 +140,7 @@ class Runs:
                     limit=_PAGE_RUNS + 1,
                 )
                 lines = [
-                    JobRunAnswer.of(run, ()).model_dump()
-                    if run.job_id is not None
-                    else RunAnswer.of(
+                    _told(
                         run, await transaction.runs.cells(caller.tenant, run.id), is_short=True
                     ).model_dump()
                     for run in found[:_PAGE_RUNS]
@@ -224,12 +223,23 @@ class Runs:
             await transaction.runs.give_up(at=datetime.now(UTC), reason=_LOST)
 
 
+def _told(
+    run: Run, cells: Sequence[CellRun], *, is_short: bool = False
+) -> RunAnswer | JobRunAnswer | CallAnswer:
+    """A run in the words of its kind; the tasks of a job's run are left out."""
+    if run.job_id is not None:
+        return JobRunAnswer.of(run, ())
+    if run.trigger == CALL:
+        return CallAnswer.of(run, is_short=is_short)
+    return RunAnswer.of(run, cells, is_short=is_short)
+
+
 async def _wait(active: ActiveRun, report: Report, patience_s: float) -> None:
     """Wait for the end of a run, and tell of each cell."""
     with anyio.move_on_after(patience_s):
         while not active.done.is_set():
-            changed, done, total = active.changed, active.cells_done, active.run.cells_total
-            await report(done, total, f"{done} of {total} cells")
+            changed = active.changed
+            await report(*active.progress)
             await changed.wait()
 
 

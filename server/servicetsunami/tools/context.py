@@ -3,16 +3,19 @@
 One resolver gives all three: each costs a tenth of a millisecond of every call.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol, cast
 
 from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.run import Run
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
 from servicetsunami.services.job_sync import JobSync
+from servicetsunami.services.long_work import AnswerT, LongWork, Work
 from servicetsunami.services.models import Models
 from servicetsunami.services.notebook_sync import NotebookSync
 from servicetsunami.services.notebooks import Notebooks
@@ -53,6 +56,7 @@ class Services:
     vectors: Vectors
     searching: Searching
     models: Models
+    long_work: LongWork
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
@@ -88,6 +92,19 @@ class Call:
     report: Report
     patience_s: float
     """How long the call may wait for a run, before it hands back what there is."""
+
+    async def finish(
+        self, work: "Work[AnswerT]", *, tool: str, about: Mapping[str, str]
+    ) -> "AnswerT | Run":
+        """What the work comes to in time, else the run that it goes on as."""
+        return await self.services.long_work.finish(
+            self.caller,
+            work,
+            tool=tool,
+            about=about,
+            report=self.report,
+            patience_s=self.patience_s,
+        )
 
 
 async def _call(ctx: Context) -> Call:

@@ -1,5 +1,6 @@
 """The tool that brings data in."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -65,4 +66,10 @@ async def ingest_dataset(  # noqa: PLR0917 - the order is part of the published 
         format=format,
         options=options or {},
     )
-    return await call.services.datasets.ingest(call.caller, request, call.report)
+    target = request.target(call.caller.catalog)
+    done = await call.finish(
+        partial(call.services.datasets.ingest, call.caller, request),
+        tool="ingest_dataset",
+        about={"name": str(target), "mode": mode},
+    )
+    return done if isinstance(done, IngestAnswer) else IngestAnswer.going_on(done)

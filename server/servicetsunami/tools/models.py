@@ -1,5 +1,6 @@
 """The tools that deploy models and ask them."""
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field, JsonValue, WithJsonSchema
@@ -47,4 +48,9 @@ async def invoke_model(
     output: Annotated[str, Field(description="Dataset to write the scores to.")] = "",
 ) -> InvokedModel:
     """Ask a model; describe_asset shows its signature. A dataset is scored into `output`."""
-    return await call.services.models.invoke(call.caller, name, input, output, call.report)
+    work = partial(call.services.models.invoke, call.caller, name, input, output)
+    if "dataset" not in input and not output:
+        return await work(call.report)
+    about = {"name": name, "output": output}
+    done = await call.finish(work, tool="invoke_model", about=about)
+    return done if isinstance(done, InvokedModel) else InvokedModel.going_on(done)

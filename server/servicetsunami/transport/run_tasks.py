@@ -1,4 +1,4 @@
-"""Runs of notebooks as tasks of MCP: the id of the task is the id of the run."""
+"""Runs as tasks of MCP: the id of the task is the id of the run."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -9,12 +9,12 @@ from mcp.server.context import HandlerResult
 from mcp_types import CallToolRequestParams, CallToolResult, TextContent
 
 from servicetsunami.domain.caller import Caller, Scope
-from servicetsunami.domain.run import RunState
+from servicetsunami.domain.run import CALL, Run, RunState
 from servicetsunami.errors import NotFound
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.tasks import Status, TaskView
 
-_TOOL = "run_notebook"
+_TOOLS = frozenset({"run_notebook", "ingest_dataset", "invoke_model"})
 _STATUS: dict[RunState, Status] = {
     RunState.PENDING: "working",
     RunState.RUNNING: "working",
@@ -38,11 +38,11 @@ class RunTasks:
         self, params: CallToolRequestParams, call: Callable[[], Awaitable[HandlerResult]]
     ) -> TaskView | HandlerResult:
         """Make the call; what it leaves running becomes a task."""
-        if params.name != _TOOL:
+        if params.name not in _TOOLS:
             return None
         result = await call()
         answer = result.structured_content if isinstance(result, CallToolResult) else None
-        if answer is None or RunState(answer["state"]).is_ended:
+        if answer is None or "run_id" not in answer or RunState(answer["state"]).is_ended:
             return result
         return await self._view(self._caller(), str(answer["run_id"]))
 
@@ -56,13 +56,13 @@ class RunTasks:
             run, answer = await self._services.runs.look(caller, task_id)
         except NotFound:
             return None
-        more = {} if run.state in _STATUS else {"result": _result(answer)}
+        more = {} if run.state in _STATUS else {"result": _result(run, answer)}
         return TaskView(
             id=run.id,
             status=_STATUS.get(run.state, "completed"),
             created_at=run.created_at,
             updated_at=run.ended_at or datetime.now(UTC),
-            message=f"{answer['cells_done']} of {run.cells_total} cells",
+            message=_message(run, answer),
             more=more,
         )
 
@@ -83,10 +83,22 @@ class RunTasks:
         return await self.look(task_id) is not None
 
 
-def _result(answer: dict[str, Any]) -> dict[str, Any]:
+def _message(run: Run, answer: dict[str, Any]) -> str:
+    """How far it is, in words."""
+    if run.trigger == CALL:
+        return f"{answer['tool']} {run.name}"
+    return f"{answer['cells_done']} of {run.cells_total} cells"
+
+
+def _result(run: Run, answer: dict[str, Any]) -> dict[str, Any]:
     """What the call would have answered."""
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    result = CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=answer
-    )
+    if run.trigger == CALL and "answer" not in answer:
+        said = TextContent(type="text", text=str(run.error))
+        result = CallToolResult(content=[said], is_error=True)
+    else:
+        answer = answer["answer"] if run.trigger == CALL else answer
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        result = CallToolResult(
+            content=[TextContent(type="text", text=text)], structured_content=answer
+        )
     return result.model_dump(by_alias=True, mode="json", exclude_none=True)
