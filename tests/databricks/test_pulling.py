@@ -5,9 +5,11 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App
+from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import CATALOG
 from tests.databricks.sending import depth, send
 from tests.fakes.databricks import FakeWorkspace, Fault
+from tests.notebooks.test_tasks import KnowsTasks
 from tests.server.asking import ask, call, failure
 
 ORDERS = "main.sales.orders"
@@ -57,6 +59,23 @@ async def test_a_copy_says_when_its_table_has_changed_and_is_pulled_anew(
     assert [each["assets"][0]["is_stale"] for each in (fresh, stale)] == [False, True]
     assert (done["row_count"], done["pulled_version"]) == (4, 1)
     assert await ask(client, "SELECT count(*) FROM sales.orders VERSION AS OF 0") == [[3]]
+
+
+async def test_a_long_pull_goes_on_as_a_run(
+    app: App, client: Client, workspace: FakeWorkspace
+) -> None:
+    workspace.put_table(ORDERS, orders(3))
+    await call(client, "ingest_dataset", source=f"databricks:{ORDERS}")
+    workspace.faults.add(Fault(path="/__store__", delay_s=2))
+    # Who knows tasks is served better by a short wait.
+    async with Client(LakeServer(app.services, app.caller), extensions=[KnowsTasks()]) as hurried:
+        begun = await call(hurried, "manage_sync", action="pull", name="sales.orders")
+
+    assert begun["done"] == "manage_sync took longer than 1 s, and went on as a run."
+    [run] = (await call(client, "get_run"))["runs"]
+    assert run["run_id"] in begun["next"]
+    ended = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+    assert (ended["state"], ended["answer"]["row_count"]) == ("SUCCESS", 3)
 
 
 async def test_links_that_expire_and_downloads_that_break_off_are_begun_anew(

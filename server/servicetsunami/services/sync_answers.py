@@ -3,7 +3,8 @@
 from typing import Annotated, Literal
 
 from servicetsunami.domain.remote import WorkspaceHealth
-from servicetsunami.services.answers import AS_OBJECT, Answer
+from servicetsunami.domain.run import Run
+from servicetsunami.services.answers import AS_OBJECT, Answer, follow
 
 AssetSyncState = Literal["waiting", "synced", "parked", "off"]
 SyncKind = Literal["dataset", "notebook", "job", "index", "endpoint"]
@@ -92,3 +93,13 @@ class ManagedSync(Answer):
     pulled_version: int | None = None
     done: str
     next: str
+
+    @classmethod
+    def going_on(cls, run: Run) -> "ManagedSync":
+        """What took too long to wait for, such as the pull of a large table."""
+        return cls(
+            action=run.parameters["action"],
+            name=run.name or None,
+            done=run.reason,
+            next=follow(run.id),
+        )

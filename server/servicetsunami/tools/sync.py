@@ -1,5 +1,6 @@
 """The tools that show and steer the way to Databricks."""
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -54,4 +55,6 @@ async def manage_sync(
         return await call.services.endpoint_sync.manage(call.caller, action, name)
     if kind == "index":
         return await call.services.index_sync.manage(call.caller, action, name)
-    return await call.services.sync.manage(call.caller, action, name, call.report)
+    work = partial(call.services.sync.manage, call.caller, action, name)
+    done = await call.finish(work, tool="manage_sync", about={"name": name or "", "action": action})
+    return done if isinstance(done, ManagedSync) else ManagedSync.going_on(done)
