@@ -14,7 +14,7 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, SyncState, WriteMode
 from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.remote import TableAddress
-from servicetsunami.errors import Conflict, InvalidInput
+from servicetsunami.errors import Conflict
 from servicetsunami.services.answers import (
     AssetsAnswer,
     DeletedAsset,
@@ -22,6 +22,12 @@ from servicetsunami.services.answers import (
     IngestAnswer,
     RemoteAssetAnswer,
     SyncAnswer,
+)
+from servicetsunami.services.asset_pages import (
+    FETCHED_ITEMS,
+    PAGE_ITEMS,
+    asset_page,
+    check_confirmed,
 )
 from servicetsunami.services.catalog import Catalog, TableAsked, TableFound
 from servicetsunami.services.describing import (
@@ -49,7 +55,6 @@ from servicetsunami.stores.tables.snapshot import TableReader
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-PAGE_ITEMS: Final = 50
 _SAMPLE_ROWS: Final = 5
 _VERSIONS_SHOWN: Final = 10
 _TRACES_SHOWN: Final = 20
@@ -131,19 +136,17 @@ class Datasets:
         after = DatasetName.parse(cursor, catalog=caller.catalog) if cursor else None
         async with self._metadata.read() as transaction:
             found = await transaction.datasets.list(
-                caller.tenant, search=search, after=after, limit=PAGE_ITEMS + 1
+                caller.tenant, search=search, after=after, limit=FETCHED_ITEMS
             )
             total = await transaction.datasets.count(caller.tenant, search=search)
             names = await transaction.datasets.names(caller.tenant)
-        shown, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
-        return AssetsAnswer(
-            assets=[asset_line(dataset) for dataset in shown],
+        return asset_page(
+            caller,
+            found,
+            [asset_line(dataset) for dataset in found[:PAGE_ITEMS]],
             total=total,
-            truncated=more,
-            cursor=str(shown[-1].name) if more else None,
-            catalog=caller.catalog,
+            nothing=nothing_found(search),
             **self._elsewhere(caller, names, search=search, is_first=after is None),
-            next=None if shown else nothing_found(search),
         )
 
     def _elsewhere(
@@ -221,11 +224,7 @@ class Datasets:
         Raises InvalidInput unless `confirm` is the name, as typed or in full.
         """
         parsed = DatasetName.parse(name, catalog=caller.catalog)
-        if not confirm or confirm not in {name, str(parsed), f"{caller.catalog}.{parsed}"}:
-            raise InvalidInput(
-                f"Nothing was deleted: `confirm` is not the name {str(parsed)!r}.",
-                "Ask the user whether it may go, then repeat its name in `confirm`.",
-            )
+        check_confirmed(str(parsed), confirm, also={name, f"{caller.catalog}.{parsed}"})
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             dataset = await transaction.datasets.delete(caller.tenant, parsed, at=now)

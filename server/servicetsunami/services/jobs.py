@@ -25,6 +25,12 @@ from servicetsunami.services.answers import (
     DescribedAsset,
     SyncAnswer,
 )
+from servicetsunami.services.asset_pages import (
+    FETCHED_ITEMS,
+    PAGE_ITEMS,
+    asset_page,
+    check_confirmed,
+)
 from servicetsunami.services.job_answers import JobRunAnswer, SavedJob, described_job
 from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_records import new_run
@@ -37,7 +43,6 @@ from servicetsunami.stores.metadata import Metadata
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-_PAGE_ITEMS: Final = 50
 _RUNS_SHOWN: Final = 10
 _LOOK_EVERY_S: Final = 0.5
 """Other servers do tasks as well, and tell nobody here."""
@@ -94,18 +99,12 @@ class Jobs:
         """One page of the caller's jobs, in the order of their names."""
         async with self._metadata.read() as transaction:
             found = await transaction.jobs.list(
-                caller.tenant, search=search, after=cursor, limit=_PAGE_ITEMS + 1
+                caller.tenant, search=search, after=cursor, limit=FETCHED_ITEMS
             )
             total = await transaction.jobs.count(caller.tenant, search=search)
-        shown, more = found[:_PAGE_ITEMS], len(found) > _PAGE_ITEMS
-        return AssetsAnswer(
-            assets=[_line(job) for job in shown],
-            total=total,
-            truncated=more,
-            cursor=shown[-1].name if more else None,
-            catalog=caller.catalog,
-            next=None if shown else "There are no such jobs: call create_job.",
-        )
+        lines = [_line(job) for job in found[:PAGE_ITEMS]]
+        nothing = "There are no such jobs: call create_job."
+        return asset_page(caller, found, lines, total=total, nothing=nothing)
 
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
         """The definition of a job, when it runs next, and its last runs."""
@@ -127,11 +126,7 @@ class Jobs:
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget a job; its runs go on. Raises InvalidInput unless `confirm` is its name."""
-        if confirm != name:
-            raise InvalidInput(
-                f"Nothing was deleted: `confirm` is not the name {name!r}.",
-                "Ask the user whether it may go, then repeat its name in `confirm`.",
-            )
+        check_confirmed(name, confirm)
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             job = await transaction.jobs.delete(caller.tenant, name, at=now)

@@ -34,6 +34,12 @@ from servicetsunami.services.answers import (
     DescribedAsset,
     SyncAnswer,
 )
+from servicetsunami.services.asset_pages import (
+    FETCHED_ITEMS,
+    PAGE_ITEMS,
+    asset_page,
+    check_confirmed,
+)
 from servicetsunami.services.model_answers import DeployedModel, InvokedModel, described_endpoint
 from servicetsunami.services.model_conversion import ModelConversion
 from servicetsunami.services.model_files import (
@@ -54,7 +60,6 @@ from servicetsunami.stores.metadata import Metadata
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
 
-_PAGE_ITEMS: Final = 50
 _SKOPS: Final = "skops"
 _VERSIONS_SHOWN: Final = 20
 
@@ -245,18 +250,13 @@ class Models:
         """One page of the caller's endpoints, in the order of their names."""
         async with self._metadata.read() as transaction:
             found = await transaction.endpoints.list(
-                caller.tenant, search=search, after=cursor, limit=_PAGE_ITEMS + 1
+                caller.tenant, search=search, after=cursor, limit=FETCHED_ITEMS
             )
             total = await transaction.endpoints.count(caller.tenant, search=search)
-        shown, more = found[:_PAGE_ITEMS], len(found) > _PAGE_ITEMS
-        return AssetsAnswer(
-            assets=[_line(endpoint, size_bytes) for endpoint, size_bytes in shown],
-            total=total,
-            truncated=more,
-            cursor=shown[-1][0].name if more else None,
-            catalog=caller.catalog,
-            next=None if shown else "There are no such endpoints: call deploy_model.",
-        )
+        endpoints = [endpoint for endpoint, _ in found]
+        lines = [_line(endpoint, size_bytes) for endpoint, size_bytes in found[:PAGE_ITEMS]]
+        nothing = "There are no such endpoints: call deploy_model."
+        return asset_page(caller, endpoints, lines, total=total, nothing=nothing)
 
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
         """The signature of what serves, the versions with their states, and where it runs."""
@@ -288,11 +288,7 @@ class Models:
 
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget an endpoint and its models. Raises InvalidInput unless `confirm` is its name."""
-        if confirm != name:
-            raise InvalidInput(
-                f"Nothing was deleted: `confirm` is not the name {name!r}.",
-                "Ask the user whether it may go, then repeat its name in `confirm`.",
-            )
+        check_confirmed(name, confirm)
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             endpoint = await transaction.endpoints.get(caller.tenant, name)

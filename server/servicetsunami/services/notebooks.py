@@ -17,13 +17,19 @@ from servicetsunami.domain.notebook import (
 )
 from servicetsunami.domain.notebook_cells import ParsedNotebook, parse, to_jupyter, to_source
 from servicetsunami.domain.outbox import Change
-from servicetsunami.errors import Conflict, InvalidInput, LimitExceeded
+from servicetsunami.errors import Conflict, LimitExceeded
 from servicetsunami.services.answers import (
     AssetAnswer,
     AssetsAnswer,
     DeletedAsset,
     DescribedAsset,
     SyncAnswer,
+)
+from servicetsunami.services.asset_pages import (
+    FETCHED_ITEMS,
+    PAGE_ITEMS,
+    asset_page,
+    check_confirmed,
 )
 from servicetsunami.services.promises import promise_newest
 from servicetsunami.services.run_answers import SavedNotebook
@@ -35,7 +41,6 @@ if TYPE_CHECKING:
 
 Form = Literal["auto", "source", "jupyter"]
 
-PAGE_ITEMS: Final = 50
 _REVISIONS_SHOWN: Final = 10
 _CONTENT_CHARS_MAX: Final = 20_000
 HERE: Final = "here"
@@ -90,18 +95,12 @@ class Notebooks:
         """One page of the caller's notebooks, in the order of their names."""
         async with self._metadata.read() as transaction:
             found = await transaction.notebooks.list(
-                caller.tenant, search=search, after=cursor, limit=PAGE_ITEMS + 1
+                caller.tenant, search=search, after=cursor, limit=FETCHED_ITEMS
             )
             total = await transaction.notebooks.count(caller.tenant, search=search)
-        shown, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
-        return AssetsAnswer(
-            assets=[_line(notebook) for notebook in shown],
-            total=total,
-            truncated=more,
-            cursor=str(shown[-1].name) if more else None,
-            catalog=caller.catalog,
-            next=None if shown else "There are no such notebooks: call save_notebook.",
-        )
+        lines = [_line(notebook) for notebook in found[:PAGE_ITEMS]]
+        nothing = "There are no such notebooks: call save_notebook."
+        return asset_page(caller, found, lines, total=total, nothing=nothing)
 
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
         """The text of a notebook, its cells and its revisions."""
@@ -117,11 +116,7 @@ class Notebooks:
     async def delete(self, caller: Caller, name: str, *, confirm: str) -> DeletedAsset:
         """Forget a notebook; raises InvalidInput unless `confirm` is its name."""
         parsed = NotebookName.parse(name)
-        if not confirm or confirm not in {name, str(parsed)}:
-            raise InvalidInput(
-                f"Nothing was deleted: `confirm` is not the name {str(parsed)!r}.",
-                "Ask the user whether it may go, then repeat its name in `confirm`.",
-            )
+        check_confirmed(str(parsed), confirm, also={name})
         now = datetime.now(UTC)
         async with self._metadata.begin() as transaction:
             notebook = await transaction.notebooks.delete(caller.tenant, parsed, at=now)

@@ -22,6 +22,7 @@ from servicetsunami.services.answers import (
     DeletedAsset,
     DescribedAsset,
 )
+from servicetsunami.services.asset_pages import FETCHED_ITEMS, PAGE_ITEMS, asset_page
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.documents import checked, in_pieces, own_vectors
 from servicetsunami.services.embeddings import Embeddings
@@ -36,7 +37,6 @@ from servicetsunami.stores.metadata import Metadata
 
 Source = str | Sequence[Mapping[str, JsonValue]] | Mapping[str, JsonValue]
 
-_PAGE_ITEMS: Final = 50
 _DELETED_MAX: Final = 1_000
 
 
@@ -201,22 +201,16 @@ class Vectors:
         """One page of the caller's indexes, in the order of their names."""
         async with self._metadata.read() as transaction:
             found = await transaction.indexes.list(
-                caller.tenant, search=search, after=cursor, limit=_PAGE_ITEMS + 1
+                caller.tenant, search=search, after=cursor, limit=FETCHED_ITEMS
             )
             total = await transaction.indexes.count(caller.tenant, search=search)
             lines = []
-            for index in found[:_PAGE_ITEMS]:
+            for index in found[:PAGE_ITEMS]:
                 dataset = await transaction.datasets.find(caller.tenant, index.name)
                 if dataset is not None:
                     lines.append(_line(index, dataset))
-        return AssetsAnswer(
-            assets=lines,
-            total=total,
-            truncated=len(found) > _PAGE_ITEMS,
-            cursor=str(found[_PAGE_ITEMS - 1].name) if len(found) > _PAGE_ITEMS else None,
-            catalog=caller.catalog,
-            next=None if lines else "There are no such indexes: call index_documents.",
-        )
+        nothing = "There are no such indexes: call index_documents."
+        return asset_page(caller, found, lines, total=total, nothing=nothing)
 
     async def describe(self, caller: Caller, name: str) -> DescribedAsset:
         """The model of an index, and its documents as a dataset."""
