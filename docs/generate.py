@@ -14,13 +14,13 @@ from typing import Any
 import anyio
 import typer
 from mcp.client import Client
-from mcp_types import Tool
+from mcp_types import Prompt, Tool
 from pydantic.fields import FieldInfo
 
 from servicetsunami.app import open_app
 from servicetsunami.cli.commands import app as commands
 from servicetsunami.settings import Settings, variable
-from servicetsunami.transport.mcp import INSTRUCTIONS, LakeServer
+from servicetsunami.transport.mcp import LakeServer
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py: change the source, then run it. -->"
@@ -97,6 +97,7 @@ async def tools_page() -> str:
             async with Client(server) as client:
                 tools = (await client.list_tools()).tools
                 templates = (await client.list_resource_templates()).resource_templates
+                prompts = (await client.list_prompts()).prompts
     resources = [(f"`{each.uri_template}`", each.description or "") for each in templates]
     return _page(
         "Tools",
@@ -108,9 +109,22 @@ async def tools_page() -> str:
         *(part for tool in tools for part in _tool(tool)),
         "## Resources",
         _table(("address", "what it holds"), resources),
+        "## Prompts",
+        "Workflows that a person picks in their client.",
+        _table(
+            ("prompt", "what it has done", "arguments"),
+            [(f"`{each.name}`", each.description or "", _arguments(each)) for each in prompts],
+        ),
         "## Instructions",
         "Clients that show a server's instructions to their model show these.",
-        "```text\n" + INSTRUCTIONS.strip() + "\n```",
+        "```text\n" + (server.instructions or "").strip() + "\n```",
+    )
+
+
+def _arguments(prompt: Prompt) -> str:
+    return ", ".join(
+        f"`{each.name}`" + ("" if each.required else " (optional)")
+        for each in prompt.arguments or ()
     )
 
 

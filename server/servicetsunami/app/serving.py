@@ -27,7 +27,12 @@ async def serve_stdio(settings: Settings) -> None:
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
 
     async with open_app(settings, roots=[Path.home()], catalogs=["*"]) as app:
-        server = LakeServer(app.services, app.caller, read_only=settings.read_only)
+        server = LakeServer(
+            app.services,
+            app.caller,
+            read_only=settings.read_only,
+            toolsets=settings.toolsets,
+        )
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
@@ -56,6 +61,7 @@ async def serve_http(settings: Settings) -> None:
             app.services,
             caller,
             read_only=settings.read_only,
+            toolsets=settings.toolsets,
             admission=hosting.admission(settings),
         )
         async with anyio.create_task_group() as tasks:

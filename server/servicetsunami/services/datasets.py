@@ -243,10 +243,12 @@ class Datasets:
     async def complete(
         self, caller: Caller, *, part: str, prefix: str, schema: str | None
     ) -> list[str]:
-        """Names of schemas, or of tables in a schema, that begin with the prefix."""
+        """Names of datasets, of schemas, or of tables in a schema, that begin with the prefix."""
         async with self._metadata.read() as transaction:
             names = await transaction.datasets.names(caller.tenant)
-        if part == "schema":
+        if part == "dataset":
+            values = {str(name) for name in names}
+        elif part == "schema":
             values = {name.schema for name in names}
         else:
             values = {name.table for name in names if schema in (None, name.schema)}

@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from servicetsunami.settings.parts import Part
+from servicetsunami.settings.parts import Part, names
+
+Toolset = Literal["data", "notebooks", "jobs", "vectors", "models", "ops"]
 
 
 class LakeSettings(Part):
@@ -41,6 +43,12 @@ class LakeSettings(Part):
     )
     read_only: bool = Field(
         default=False, description="Offer only the tools that read; nothing can be changed."
+    )
+    toolsets: Annotated[tuple[Toolset, ...], NoDecode] = Field(
+        default=get_args(Toolset),
+        min_length=1,
+        description="What is offered, separated by commas: `data`, `notebooks`, `jobs`, `vectors`, "
+        "`models`, `ops`. Fewer tools leave a model more room.",
     )
     query_timeout_s: float = Field(
         default=25.0, gt=0, le=3600, description="Longest time that one query may take, in seconds."
@@ -135,6 +143,11 @@ class LakeSettings(Part):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("toolsets", mode="before")
+    @classmethod
+    def _split_toolsets(cls, value: object) -> object:
+        return names(value)
 
     @field_validator("allowed_roots", "embedding_models", mode="before")
     @classmethod
