@@ -7,6 +7,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import connected
 from tests.fakes.databricks import FakeWorkspace
@@ -22,8 +23,11 @@ def workspace(tmp_path: Path) -> Iterator[FakeWorkspace]:
 
 
 @pytest.fixture
-async def app(workspace: FakeWorkspace, tmp_path: Path, files: Path) -> AsyncIterator[App]:
-    async with open_app(connected(workspace, tmp_path / "data", files)) as app:
+async def app(
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
+) -> AsyncIterator[App]:
+    settings = connected(workspace, tmp_path / "data", files)
+    async with open_app(settings, zygote=zygote) as app:
         yield app
 
 

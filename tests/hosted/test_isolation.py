@@ -20,6 +20,7 @@ from mcp_types import CallToolResult, ResourceTemplateReference
 
 from servicetsunami.app import App, open_app
 from servicetsunami.domain.caller import Scope
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.models.making import regressor
@@ -93,9 +94,9 @@ async def entered(stack: AsyncExitStack, app: App, tenant: str) -> Client:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path, zygote: Zygote) -> AsyncIterator[Scene]:
     async with (
-        open_app(settings_with_files(tmp_path), is_hosted=True) as app,
+        open_app(settings_with_files(tmp_path), is_hosted=True, zygote=zygote) as app,
         AsyncExitStack() as stack,
     ):
         owner, one, other = [

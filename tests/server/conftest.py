@@ -7,6 +7,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 
@@ -25,8 +26,8 @@ def settings(tmp_path: Path, files: Path) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[App]:
-    async with open_app(settings) as app:
+async def app(settings: Settings, zygote: Zygote) -> AsyncIterator[App]:
+    async with open_app(settings, zygote=zygote) as app:
         yield app
 
 

@@ -54,18 +54,19 @@ async def open_app(
     roots: Sequence[Path] = (),
     catalogs: Sequence[str] = (),
     is_hosted: bool = False,
+    zygote: Zygote | None = None,
 ) -> AsyncGenerator[App]:
     """Build the app, and close it at the end, whatever happens inside.
 
     `roots` are the folders that files may come from, and `catalogs` the other catalogs of
     Databricks that may be read, when the settings name none. Hosted, code of notebooks runs in a
-    sandbox or not at all.
+    sandbox or not at all. Whoever opens several apps may lend them one `zygote`, and ends it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     closing = AsyncExitStack()
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
-    parts = _parts(settings, closing, tasks, is_hosted=is_hosted)
+    parts = _parts(settings, closing, tasks, is_hosted=is_hosted, zygote=zygote)
     worker, places = sync_worker(
         settings, metadata=parts.metadata, connection=parts.connection, zygote=parts.zygote
     )
@@ -92,12 +93,18 @@ async def open_app(
 
 
 def _parts(
-    settings: Settings, closing: AsyncExitStack, tasks: TaskGroup, *, is_hosted: bool
+    settings: Settings,
+    closing: AsyncExitStack,
+    tasks: TaskGroup,
+    *,
+    is_hosted: bool,
+    zygote: Zygote | None,
 ) -> Parts:
     metadata = Metadata(settings.metadata_url)
     closing.push_async_callback(metadata.close)
-    zygote = Zygote(preload=PRELOAD)
-    closing.push_async_callback(zygote.aclose)
+    if zygote is None:
+        zygote = Zygote(preload=PRELOAD)
+        closing.push_async_callback(zygote.aclose)
     ingesting = ingest_pool(settings, zygote)
     closing.callback(ingesting.close)
     models = model_pool(settings, zygote)
