@@ -37,6 +37,7 @@ from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
+from servicetsunami.services.resources import Resources
 from servicetsunami.services.routing import Router
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.run_records import RunRecords
@@ -128,6 +129,7 @@ def services(
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
         long_work=LongWork(records=records, tasks=parts.tasks),
+        resources=Resources(metadata=metadata),
         searching=_searching(parts, vectors, remote_catalog),
     )
 
