@@ -106,7 +106,6 @@ def services(
         roots=allowed,
         wake=wake,
     )
-    sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
     kernels = cache(partial(_kernels, settings, parts))
@@ -124,7 +123,7 @@ def services(
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
-        sync=sync,
+        sync=_sync(parts, datasets, pulling, remote_catalog, places, wake),
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),

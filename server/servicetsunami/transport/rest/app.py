@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, FastAPI
@@ -68,13 +69,16 @@ def routes_of(desk: Desk, *, body_bytes_max: int, upload_bytes_max: int) -> list
     """All of REST, as routes of the one web application."""
     api = application()
     api.state.desk = desk
-    told = document(api.routes)
-    methods = {path: [each.upper() for each in found] for path, found in told["paths"].items()}
-    rest = _Rest(api, methods, body_bytes_max=body_bytes_max, upload_bytes_max=upload_bytes_max)
+    rest = _Rest(api, _methods(), body_bytes_max=body_bytes_max, upload_bytes_max=upload_bytes_max)
+
+    @cache
+    def told() -> dict[str, Any]:
+        # A third of a second, which no start has to wait for.
+        return document(api.routes)
 
     async def openapi(request: Request) -> Response:
         del request
-        return JSONResponse(told)
+        return JSONResponse(told())
 
     return [
         Route("/openapi.json", openapi),
@@ -97,6 +101,16 @@ def application() -> FastAPI:
     for router in routers():
         api.include_router(router)
     return api
+
+
+def _methods() -> dict[str, list[str]]:
+    """What can be done at each address."""
+    found: dict[str, list[str]] = {}
+    for router in routers():
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            found.setdefault(route.path_format, []).extend(route.methods or ())
+    return found
 
 
 def _operation_id(route: APIRoute) -> str:

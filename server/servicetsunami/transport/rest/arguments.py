@@ -13,6 +13,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer as JSON Schema has it, for which 3.0 is one."""
+
 # A name is one part of an address whatever it holds: `/` in it is written as %2F, and is read here.
 Name = Annotated[
     str,

@@ -15,7 +15,7 @@ from servicetsunami.services.queries import Question
 from servicetsunami.services.sources import LocalSource
 from servicetsunami.transport.problems import InvalidArguments
 from servicetsunami.transport.rest.admitted import CallOf, RestCall
-from servicetsunami.transport.rest.arguments import Body, Name
+from servicetsunami.transport.rest.arguments import Body, Name, Whole
 from servicetsunami.transport.rest.assets import Kind, does, router_of
 from servicetsunami.transport.rest.uploads import Upload
 
@@ -68,7 +68,7 @@ class Statement(Body):
         default=None, description="Values for the :name parameters of the statement."
     )
     run_on: Literal["auto", "local", "databricks"] = "auto"
-    max_rows: int = Field(default=100, ge=1, le=1000)
+    max_rows: Whole = Field(default=100, ge=1, le=1000)
     cursor: str | None = Field(default=None, description="From a truncated answer: the next page.")
     timeout_s: float | None = Field(default=None, ge=1, le=600)
     response_format: Literal["concise", "detailed"] = "concise"

@@ -11,7 +11,7 @@ from servicetsunami.services.routing import RunOn
 from servicetsunami.services.vector_search import FoundDocuments, Search
 from servicetsunami.services.vectors import IndexedDocuments
 from servicetsunami.transport.rest.admitted import PATIENCE_S, CallOf, RestCall
-from servicetsunami.transport.rest.arguments import Body, Name
+from servicetsunami.transport.rest.arguments import Body, Name, Whole
 from servicetsunami.transport.rest.assets import Kind, does, router_of
 
 KIND: Final = Kind(
@@ -49,7 +49,7 @@ class Query(Body):
     filters: str | AnyObject = Field(
         default="", description="SQL condition on columns, or {'column >=': 1}."
     )
-    max_results: int = Field(default=10, ge=1, le=100)
+    max_results: Whole = Field(default=10, ge=1, le=100)
     columns: list[str] | None = None
     score_threshold: float | None = None
     query_vector: list[float] = Field(default=[], max_length=10_000)
