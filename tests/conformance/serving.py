@@ -22,7 +22,13 @@ async def main(data_dir: Path, port: int) -> None:
     async with open_app(Settings(data_dir=data_dir)) as app, anyio.create_task_group() as group:
         server = LakeServer(app.services, app.caller, task_sources=[FixtureTasks(group)])
         add_fixtures(server)
-        await serve(server, Listening(), bound=bind("127.0.0.1", port), check_ready=checkpoint)
+        await serve(
+            server,
+            Listening(),
+            bound=bind("127.0.0.1", port),
+            check_ready=checkpoint,
+            upload_dir=app.settings.data_dir / "temp",
+        )
         group.cancel_scope.cancel()
 
 

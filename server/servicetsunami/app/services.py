@@ -37,6 +37,7 @@ from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
 from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
+from servicetsunami.services.resources import Resources
 from servicetsunami.services.routing import Router
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.run_records import RunRecords
@@ -105,7 +106,6 @@ def services(
         roots=allowed,
         wake=wake,
     )
-    sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
     notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
     kernels = cache(partial(_kernels, settings, parts))
@@ -123,11 +123,12 @@ def services(
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
-        sync=sync,
+        sync=_sync(parts, datasets, pulling, remote_catalog, places, wake),
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
         long_work=LongWork(records=records, tasks=parts.tasks),
+        resources=Resources(metadata=metadata),
         searching=_searching(parts, vectors, remote_catalog),
     )
 

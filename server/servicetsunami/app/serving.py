@@ -76,6 +76,7 @@ async def serve_http(settings: Settings) -> None:
                 bound=bound,
                 authenticator=authenticator,
                 check_ready=identities.check,
+                upload_dir=settings.data_dir / "temp",
             )
             tasks.cancel_scope.cancel()
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.run import CALL, Run, RunState
 from servicetsunami.engines.kernels.outcome import Outcome
-from servicetsunami.errors import LimitExceeded
+from servicetsunami.errors import TooManyCalls
 from servicetsunami.services.progress import Report
 from servicetsunami.services.run_records import ActiveRun, RunRecords, reason_of
 
@@ -70,11 +70,11 @@ class LongWork:
         """What the work comes to, if it ends in time; else the run that it goes on as.
 
         `about` tells what the run does, its `name` first. Cancelling the call stops the work;
-        once it is a run, `cancel_run` does. Raises what the work raises, and LimitExceeded where
+        once it is a run, `cancel_run` does. Raises what the work raises, and TooManyCalls where
         too much goes on already.
         """
         if self._going[caller.tenant] >= _TENANT_MAX:
-            raise LimitExceeded(
+            raise TooManyCalls(
                 f"{_TENANT_MAX} long calls of this tenant go on already.",
                 "Follow them with get_run, and call again when one has ended.",
             )

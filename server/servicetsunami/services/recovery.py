@@ -22,6 +22,7 @@ _TRANSFER_S = 86_400.0
 _TRANSFERS = (
     "temp/pull-*",
     "temp/scores-*",
+    "temp/upload-*",
     "tenants/*/sync/*",
     f"tenants/*/models/{MAKING}*",
 )
@@ -52,7 +53,7 @@ class Recovery:
                 _log.warning("tables of tenant %s were not tidied: %s", folder.name, error)
 
     def _sweep_transfers(self) -> None:
-        """Remove what killed servers left of pulls, scores, models, and files for Databricks.
+        """Remove what killed servers left of pulls, scores, uploads, models and changes.
 
         What is in use is young: nothing takes a day.
         """

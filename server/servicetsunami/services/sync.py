@@ -85,7 +85,7 @@ class Sync:
             if asked is not None:
                 assets = [await self._with_origin(caller, found[0][2], assets[0])]
             tally.rows = len(assets)
-        workspace = await self._workspace(caller)
+        workspace = await self.workspace(caller)
         return SyncStatusAnswer(
             workspace=workspace,
             catalog=caller.catalog,
@@ -272,7 +272,8 @@ class Sync:
             next="Call sync_status to see how it stands.",
         )
 
-    async def _workspace(self, caller: Caller) -> WorkspaceAnswer:
+    async def workspace(self, caller: Caller) -> WorkspaceAnswer:
+        """How the workspace is, as found within the last 30 s; one that is down fails nothing."""
         if not caller.has_databricks:
             return WorkspaceAnswer(connected=False)
         try:

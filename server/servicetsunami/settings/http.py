@@ -44,6 +44,9 @@ class HttpSettings(Part):
     http_body_mb: int = Field(
         default=4, ge=1, le=1024, description="Longest request over HTTP, in MiB."
     )
+    http_upload_mb: int = Field(
+        default=1024, ge=1, description="Longest upload of a file over REST, in MiB."
+    )
     http_drain_s: float = Field(
         default=30.0,
         ge=0,

@@ -22,6 +22,7 @@ from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.progress import Report
 from servicetsunami.services.queries import Queries
 from servicetsunami.services.remote_catalog import RemoteCatalog
+from servicetsunami.services.resources import Resources
 from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
@@ -57,6 +58,7 @@ class Services:
     searching: Searching
     models: Models
     long_work: LongWork
+    resources: Resources
     remote_catalog: RemoteCatalog
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"

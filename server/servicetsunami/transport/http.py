@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -25,6 +26,9 @@ from servicetsunami.transport.guard import Guard
 from servicetsunami.transport.health import health_routes
 from servicetsunami.transport.mcp import LakeServer
 from servicetsunami.transport.resource_metadata import Resource
+from servicetsunami.transport.rest.admitted import Desk
+from servicetsunami.transport.rest.app import routes_of
+from servicetsunami.transport.rest.uploads import Uploads
 
 MCP_PATH: Final = "/mcp"
 _SSE_PATH: Final = "/sse"
@@ -52,6 +56,7 @@ class Listening:
     origins: Sequence[str] = ()
     proxies: Sequence[str] = ()
     body_bytes_max: int = 4 * 2**20
+    upload_bytes_max: int = 1024 * 2**20
     drain_s: float = 30.0
     with_sse: bool = True
 
@@ -84,14 +89,16 @@ async def serve(
     *,
     bound: socket.socket,
     check_ready: Callable[[], Awaitable[None]],
+    upload_dir: Path,
     authenticator: Authenticator | None = None,
 ) -> None:
     """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
 
-    Without an authenticator everybody is the one local user.
+    Without an authenticator everybody is the one local user. Files that come with a request are
+    kept in `upload_dir` while they are read.
     """
     config = uvicorn.Config(
-        _web_app(server, listening, authenticator, check_ready),
+        _web_app(server, listening, authenticator, check_ready, upload_dir),
         http="httptools",
         lifespan="on",
         log_level="warning",
@@ -109,6 +116,7 @@ def _web_app(
     listening: Listening,
     authenticator: Authenticator | None,
     check_ready: Callable[[], Awaitable[None]],
+    upload_dir: Path,
 ) -> Starlette:
     """All routes, behind the guard."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
@@ -118,6 +126,7 @@ def _web_app(
         transport_security=_CHECKED_BEFORE,
     )
     routes: list[BaseRoute] = [*health_routes(server.admission.in_hand, check_ready), *mcp.routes]
+    routes += _rest_routes(server, listening, upload_dir)
     if listening.with_sse:
         routes += _sse_routes(server, listening.body_bytes_max)
     if authenticator is not None:
@@ -134,6 +143,21 @@ def _web_app(
         routes=routes,
         middleware=[guard, Middleware(AuthContextMiddleware)],
         lifespan=lambda _: server.session_manager.run(),
+    )
+
+
+def _rest_routes(server: LakeServer, listening: Listening, upload_dir: Path) -> list[BaseRoute]:
+    desk = Desk(
+        services=server.services,
+        admission=server.admission,
+        caller=server.caller,
+        uploads=Uploads(folder=upload_dir),
+        is_read_only=server.is_read_only,
+    )
+    return routes_of(
+        desk,
+        body_bytes_max=listening.body_bytes_max,
+        upload_bytes_max=listening.upload_bytes_max,
     )
 
 

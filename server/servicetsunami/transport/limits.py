@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from servicetsunami.domain.caller import Caller
-from servicetsunami.errors import LimitExceeded
+from servicetsunami.errors import TooManyCalls
 
 _MINUTE_S: Final = 60.0
 _BUCKETS_MAX: Final = 10_000
@@ -46,10 +46,10 @@ class Limits:
 
     @contextmanager
     def one(self, caller: Caller) -> Generator[None]:
-        """Count a call while it runs; raises LimitExceeded, with the time after which to retry."""
+        """Count a call while it runs; raises TooManyCalls, with the time after which to retry."""
         tenant = caller.tenant
         if self._running[tenant] >= self._at_once:
-            raise LimitExceeded(
+            raise TooManyCalls(
                 f"This tenant has {self._at_once} calls running already.",
                 "Wait for one of them, then call again.",
             )
@@ -70,9 +70,10 @@ class Limits:
         bucket.left, bucket.at = min(filled, per_minute), now
         if bucket.left < 1:
             wait_s = (1 - bucket.left) * _MINUTE_S / per_minute
-            raise LimitExceeded(
+            raise TooManyCalls(
                 f"This {kind} has made {per_minute} calls within a minute.",
                 f"Call again after {wait_s:.1f} s, and ask for more in one call.",
+                wait_s,
             )
         bucket.left -= 1
 

@@ -104,6 +104,7 @@ class LakeServer(MCPServer[Any]):
         )
         self.services = services
         self.caller = caller
+        self.is_read_only = read_only
         self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
         for line in lines:

@@ -1,4 +1,4 @@
-"""Which scope each tool needs: the one table of what a credential allows."""
+"""Which scope each operation needs: the one table of what a credential allows."""
 
 from typing import Final
 
@@ -25,11 +25,16 @@ TOOL_SCOPES: Final = {
     "deploy_model": Scope.SERVE,
     "manage_sync": Scope.ADMIN,
 }
+REST_SCOPES: Final = {
+    "list_catalogs": Scope.READ,
+    "describe_catalog": Scope.READ,
+}
+"""What only REST has; a route that does what a tool does goes by the tool's name."""
 
 
-def scope_of(tool: str) -> Scope:
-    """The scope that a tool needs; one that nobody has thought of is for administrators."""
-    return TOOL_SCOPES.get(tool, Scope.ADMIN)
+def scope_of(operation: str) -> Scope:
+    """The scope that an operation needs; one that nobody has thought of is for administrators."""
+    return TOOL_SCOPES.get(operation) or REST_SCOPES.get(operation, Scope.ADMIN)
 
 
 def require(caller: Caller, scope: Scope, what: str) -> None:

@@ -115,9 +115,10 @@ def _open(location: Path, version: int) -> "DeltaTable":
     try:
         return DeltaTable(str(location), version=version)
     except (DeltaError, TableNotFoundError) as error:
-        if version in log.versions(location):
-            raise
-        raise log.missing_version(location, version) from error
+        if version not in log.versions(location):
+            raise log.missing_version(location, version) from error
+    # A later version that was never acknowledged may have been undone while the log was listed.
+    return DeltaTable(str(location), version=version)
 
 
 def _snapshot(table: "DeltaTable", location: Path) -> Snapshot:

@@ -1,0 +1,135 @@
+"""The OpenAPI document: FastAPI's, with the scopes and the errors of every operation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from servicetsunami import __version__, errors
+from servicetsunami.errors import ServerError
+from servicetsunami.transport.problems import (
+    MEDIA_TYPE,
+    BodyTooLarge,
+    Fault,
+    InvalidArguments,
+    Problem,
+    describe,
+)
+from servicetsunami.transport.rest.admitted import OPERATION
+from servicetsunami.transport.scopes import scope_of
+
+SCOPE: Final = "x-scope"
+"""Where an operation of the document has the scope that it needs."""
+_OF_EACH: Final = "x-operation-of-each"
+_GOING_ON: Final = frozenset(
+    {"ingest_dataset", "invoke_model", "manage_sync", "run_job", "run_notebook"}
+)
+"""What may take longer than a call, and then goes on as a run."""
+_METHODS: Final = ("get", "put", "post", "delete")
+_ABOUT: Final = """\
+Datasets, notebooks, pipelines, models and indexes of one tenant, over the same services as the \
+MCP tools. Whose data it is about comes from the credential alone.
+"""
+_FAULT: Final = Fault(field="body.max_rows", message="Input should be less than or equal to 1000")
+_EXAMPLES: Final[Mapping[int, ServerError]] = {
+    400: InvalidArguments("The arguments are not usable.", faults=[_FAULT]),
+    401: errors.Unauthenticated("The request has no credential.", "Send a valid token or API key."),
+    403: errors.Denied("ingest_dataset needs the scope lake:write.", "Ask for one that has it."),
+    404: errors.NotFound("No dataset is named 'sales'.", "Did you mean sale?"),
+    409: errors.Conflict("The dataset sales exists already, with 3 rows.", "Use mode append."),
+    413: BodyTooLarge.over(4 * 2**20, "SERVICETSUNAMI_HTTP_BODY_MB"),
+    422: errors.SqlRefused("DROP is not allowed.", "Only one SELECT is."),
+    429: errors.TooManyCalls("This tenant has 16 calls running already.", "Wait for one of them."),
+    502: errors.RemoteUnauthenticated("Databricks does not accept the credentials.", "Renew them."),
+    503: errors.RemoteUnavailable("Databricks did not answer.", "Try again later."),
+    504: errors.TimedOut("The query did not end within 25 s.", "Aggregate, or ask for less."),
+}
+_TITLES: Final[Mapping[int, str]] = {
+    400: "The request does not fit the route",
+    401: "The credential is missing, unknown or expired",
+    403: "The credential does not allow it, or this server does not do it",
+    404: "It does not exist, or is not yours",
+    409: "It has changed, exists already, or this server is not set up for it",
+    413: "The request is too long",
+    422: "The request fits the route, and cannot be done as it is",
+    429: "Too many calls; see Retry-After",
+    500: "A defect, which the server's log tells",
+    502: "Databricks answered something else",
+    503: "Databricks does not answer, or this server is stopping; see Retry-After",
+    504: "It took too long, and was stopped",
+}
+_WAITS: Final = frozenset({429, 503})
+
+
+def internal() -> Problem:
+    """What is told of a defect: that there is one."""
+    error = ServerError("Something went wrong here.", "Try again; the server's log says what.")
+    problem = describe(error, status=500, kind="InternalError")
+    return problem.model_copy(update={"title": _TITLES[500]})
+
+
+def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The document of these routes."""
+    made = get_openapi(
+        title="ServiceTsunami",
+        version=__version__,
+        description=_ABOUT,
+        routes=routes,
+        separate_input_output_schemas=False,
+    )
+    parts = made.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas |= _problem_schemas()
+    parts["responses"] = {f"Error{status}": _error(status) for status in _TITLES}
+    # A key may come as X-API-Key as well, but not as both: clients that fill in every scheme would.
+    parts["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token."}
+    }
+    made["security"] = [{"bearer": []}]
+    for path in made["paths"].values():
+        for method in _METHODS:
+            if method in path:
+                _complete(path[method])
+    return made
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Say of an operation what it needs, and how it fails."""
+    name = operation.get(OPERATION) or operation[_OF_EACH]
+    operation[SCOPE] = str(scope_of(name))
+    answers = operation["responses"]
+    answers.pop("422", None)
+    if name in _GOING_ON:
+        answers["202"] = answers["200"] | {
+            "description": "It goes on, and can be followed",
+            "headers": {"Location": {"description": "Of the run.", "schema": {"type": "string"}}},
+        }
+    answers |= {
+        str(status): {"$ref": f"#/components/responses/Error{status}"} for status in _TITLES
+    }
+
+
+def _error(status: int) -> dict[str, Any]:
+    cause = _EXAMPLES.get(status)
+    problem = internal() if cause is None else describe(cause)
+    answer: dict[str, Any] = {
+        "description": _TITLES[status],
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "example": problem.model_dump(exclude_none=True),
+            }
+        },
+    }
+    if status in _WAITS:
+        schema = {"type": "integer", "minimum": 0}
+        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": schema}}
+    return answer
+
+
+def _problem_schemas() -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}
