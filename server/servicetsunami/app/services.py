@@ -19,6 +19,7 @@ from servicetsunami.engines.sql.engine import SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.audit import Audit
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
@@ -71,6 +72,7 @@ class Parts:
     model_pool: WorkerPool
     connection: Connection
     usage: UsageMeter
+    audit: Audit
     results: ResultStore
     tasks: TaskGroup
     closing: AsyncExitStack
@@ -124,6 +126,7 @@ def services(
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
         searching=_searching(parts, vectors, remote_catalog),
+        audit=parts.audit,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, cast
 from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.services.audit import Audit
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
@@ -54,6 +55,7 @@ class Services:
     searching: Searching
     models: Models
     remote_catalog: RemoteCatalog
+    audit: Audit
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
     """Build the services for jobs and runs when the first is asked for: a start must not wait."""

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
@@ -85,13 +86,16 @@ async def serve(
     bound: socket.socket,
     check_ready: Callable[[], Awaitable[None]],
     authenticator: Authenticator | None = None,
+    auditor: Auditor | None = None,
 ) -> None:
     """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
 
     Without an authenticator everybody is the one local user.
     """
     config = uvicorn.Config(
-        _web_app(server, listening, authenticator, check_ready),
+        _web_app(server, listening, authenticator, check_ready, auditor),
+        # Its own handlers would write what ours redact.
+        log_config=None,
         http="httptools",
         lifespan="on",
         log_level="warning",
@@ -109,6 +113,7 @@ def _web_app(
     listening: Listening,
     authenticator: Authenticator | None,
     check_ready: Callable[[], Awaitable[None]],
+    auditor: Auditor | None,
 ) -> Starlette:
     """All routes, behind the guard."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
@@ -129,6 +134,7 @@ def _web_app(
         body_bytes_max=listening.body_bytes_max,
         authenticator=authenticator,
         resource=resource,
+        auditor=auditor,
     )
     return Starlette(
         routes=routes,
