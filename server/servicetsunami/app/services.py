@@ -13,6 +13,7 @@ from servicetsunami.app.databricks import (
     caller_of,
     prepare,
 )
+from servicetsunami.app.fetching import fetcher
 from servicetsunami.app.models import models
 from servicetsunami.app.vectors import embedding_models, reading_pool, vectors
 from servicetsunami.engines.sql.engine import SqlEngine
@@ -222,6 +223,7 @@ def _datasets(
         usage=parts.usage,
         data_dir=settings.data_dir,
         on_change=wake,
+        make_fetcher=cache(partial(fetcher, settings)),
     )
 
 
