@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from servicetsunami.app import open_app
 from servicetsunami.settings import Settings
-from servicetsunami.transport.http import Listening, bind, serve
+from servicetsunami.transport.http import Listening, Web, bind, serve
 from servicetsunami.transport.mcp import LakeServer
 from tests.conformance.fixtures import add_fixtures
 from tests.conformance.tasks import FixtureTasks
@@ -25,9 +25,8 @@ async def main(data_dir: Path, port: int) -> None:
         await serve(
             server,
             Listening(),
+            Web(check_ready=checkpoint, upload_dir=app.settings.data_dir / "temp"),
             bound=bind("127.0.0.1", port),
-            check_ready=checkpoint,
-            upload_dir=app.settings.data_dir / "temp",
         )
         group.cancel_scope.cancel()
 

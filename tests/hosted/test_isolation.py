@@ -24,7 +24,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.models.making import regressor
-from tests.server.asking import ask, call
+from tests.server.asking import ask, call, unmarked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -190,7 +190,7 @@ def read(text: str, pairs: Sequence[Pair]) -> str:
 
 
 def text_of(result: CallToolResult) -> str:
-    return json.dumps([part.model_dump(mode="json") for part in result.content])
+    return unmarked(json.dumps([part.model_dump(mode="json") for part in result.content]))
 
 
 async def test_no_argument_of_any_tool_reaches_what_is_another_tenants(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Short ways to call tools, and to read what a model would read."""
 
+import re
 from typing import Any
 
 from mcp.client import Client
@@ -20,7 +21,12 @@ async def failure(client: Client, tool: str, **arguments: Any) -> str:
     assert result.is_error, result.structured_content
     [text] = result.content
     assert isinstance(text, TextContent)
-    return text.text
+    return unmarked(text.text)
+
+
+def unmarked(text: str) -> str:
+    """What a model reads, without the marks around what others may have written."""
+    return re.sub(r"</?data-[0-9a-f]{8}>", "", text)
 
 
 async def ask(client: Client, sql: str, **more: Any) -> list[list[Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mcp.client import Client
 from mcp_types import ResourceTemplateReference, TextContent, TextResourceContents
 
-from tests.server.asking import ask, call, failure
+from tests.server.asking import ask, call, failure, unmarked
 
 ORDERS = (
     "id,customer,amount,day\n1,Ada,10.50,2024-01-15\n2,Bob,20.00,2024-02-29\n3,Ada,,2024-03-01\n"
@@ -94,7 +94,7 @@ async def test_the_text_of_an_answer_is_its_structured_content(client: Client) -
 
     [text] = result.content
     assert isinstance(text, TextContent)
-    assert json.loads(text.text) == result.structured_content
+    assert json.loads(unmarked(text.text)) == result.structured_content
     assert "\n" not in text.text
 
 

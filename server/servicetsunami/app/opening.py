@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskGroup
 
+from servicetsunami.app.auditing import audit_of
 from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
 from servicetsunami.app.databricks import caller_of, sync_worker, workspace_config
 from servicetsunami.app.services import Parts, services
@@ -17,6 +18,7 @@ from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.audit import Audit
 from servicetsunami.services.recovery import Recovery
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
@@ -37,6 +39,7 @@ class App:
     metadata: Metadata
     engine: SqlEngine
     connection: Connection
+    audit: Audit
     worker: "SyncWorker | None"
     """Carries changes to Databricks; None where there is no workspace."""
     readable_catalogs: frozenset[str] = frozenset()
@@ -78,6 +81,7 @@ async def open_app(
             metadata=parts.metadata,
             engine=parts.engine,
             connection=parts.connection,
+            audit=parts.audit,
             worker=worker,
             readable_catalogs=frozenset(catalogs if readable is None else readable),
         )
@@ -115,6 +119,8 @@ def _parts(
         partial(workspace_config, settings) if settings.databricks_enabled else None
     )
     closing.push_async_callback(connection.aclose)
+    audit = audit_of(settings, metadata)
+    closing.push_async_callback(audit.flush)
     usage = UsageMeter(metadata)
     closing.push_async_callback(usage.flush)
     data_dir = settings.data_dir
@@ -128,6 +134,7 @@ def _parts(
         model_pool=models,
         connection=connection,
         usage=usage,
+        audit=audit,
         results=results,
         tasks=tasks,
         closing=closing,

@@ -14,12 +14,14 @@ from servicetsunami.app.databricks import (
     prepare,
     process_name,
 )
+from servicetsunami.app.fetching import fetcher
 from servicetsunami.app.models import models
 from servicetsunami.app.vectors import embedding_models, reading_pool, vectors
 from servicetsunami.engines.sql.engine import SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.audit import Audit
 from servicetsunami.services.catalog import Catalog
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
@@ -75,6 +77,7 @@ class Parts:
     model_pool: WorkerPool
     connection: Connection
     usage: UsageMeter
+    audit: Audit
     results: ResultStore
     tasks: TaskGroup
     closing: AsyncExitStack
@@ -130,6 +133,7 @@ def services(
         long_work=LongWork(records=records, tasks=parts.tasks),
         resources=Resources(metadata=metadata),
         searching=_searching(parts, vectors, remote_catalog),
+        audit=parts.audit,
     )
 
 
@@ -225,6 +229,7 @@ def _datasets(
         usage=parts.usage,
         data_dir=settings.data_dir,
         on_change=wake,
+        make_fetcher=cache(partial(fetcher, settings)),
     )
 
 

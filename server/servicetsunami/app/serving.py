@@ -3,18 +3,22 @@
 import logging
 import signal
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app import hosting
+from servicetsunami.app.auditing import auditor_of, marking
 from servicetsunami.app.databricks import caller_of
 from servicetsunami.app.opening import App, open_app
 from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import ServerError
 from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
+
+if TYPE_CHECKING:
+    from servicetsunami.transport.admission import Admission
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +36,15 @@ async def serve_stdio(settings: Settings) -> None:
             app.caller,
             read_only=settings.read_only,
             toolsets=settings.toolsets,
+            admission=_recorded(app) if settings.audit else None,
+            marking=marking(settings),
         )
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
             _look_after(app, app.caller(), tasks)
+            if settings.audit:
+                tasks.start_soon(app.audit.run)
             await server.run_stdio_async()
             tasks.cancel_scope.cancel()
 
@@ -49,7 +57,7 @@ async def serve_http(settings: Settings) -> None:
     """
     hosting.check_hosting(settings)
     from servicetsunami.transport.auth import current_caller  # noqa: PLC0415 - the SDK is heavy
-    from servicetsunami.transport.http import bind, serve  # noqa: PLC0415 - the web stack is heavy
+    from servicetsunami.transport.http import Web, bind, serve  # noqa: PLC0415 - the web stack is heavy
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415
 
     bound = bind(settings.http_host, settings.http_port)
@@ -57,28 +65,38 @@ async def serve_http(settings: Settings) -> None:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
+        auditor = None if settings.audit is False else auditor_of(app.audit)
         server = LakeServer(
             app.services,
             caller,
             read_only=settings.read_only,
             toolsets=settings.toolsets,
-            admission=hosting.admission(settings),
+            admission=hosting.admission(settings, [auditor.watch] if auditor else []),
+            marking=marking(settings),
         )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
+            if auditor is not None:
+                tasks.start_soon(app.audit.run)
             if authenticator is None:
                 _look_after(app, app.caller(), tasks)
             else:
                 tasks.start_soon(_look_after_tenants, app, identities, tasks)
-            await serve(
-                server,
-                hosting.listening(settings),
-                bound=bound,
-                authenticator=authenticator,
+            web = Web(
                 check_ready=identities.check,
                 upload_dir=settings.data_dir / "temp",
+                authenticator=authenticator,
+                auditor=auditor,
             )
+            await serve(server, hosting.listening(settings), web, bound=bound)
             tasks.cancel_scope.cancel()
+
+
+def _recorded(app: App) -> "Admission":
+    """What operations over stdio pass where they are recorded."""
+    from servicetsunami.transport.admission import Admission  # noqa: PLC0415 - the SDK is heavy
+
+    return Admission(watchers=[auditor_of(app.audit).watch])
 
 
 def _start_background(app: App, tasks: TaskGroup) -> None:

@@ -6,6 +6,7 @@ import sys
 import anyio
 
 from servicetsunami.cli.loading import load_settings
+from servicetsunami.domain.redaction import RedactingFilter
 from servicetsunami.errors import ServerError
 from servicetsunami.settings import Settings
 
@@ -32,6 +33,8 @@ def serve(settings: Settings, *, http: bool = False) -> int:
         level=settings.log_level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RedactingFilter(settings.secrets))
     # It would tell of every single try; what came of them is told by whoever asked.
     logging.getLogger("stamina").setLevel(logging.ERROR)
     # They would tell addresses, and a link to a chunk of a result is a credential by itself.

@@ -27,7 +27,7 @@ class Caller:
 
     `catalog` is the name under which the tenant's datasets are addressed in SQL, here and on
     Databricks. `has_databricks` tells whether they live there too, and `catalogs` which other
-    catalogs may be read there; `*` stands for all.
+    catalogs may be read there; `*` stands for all. `issuer` tells who made the credential.
     """
 
     tenant: str
@@ -36,6 +36,7 @@ class Caller:
     scopes: frozenset[Scope] = frozenset()
     has_databricks: bool = False
     catalogs: frozenset[str] = frozenset()
+    issuer: str = ""
 
     def may_read(self, catalog: str) -> bool:
         """Whether tables of this catalog on Databricks may be shown to the caller."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ from servicetsunami.stores.tables.recover import delete
 from servicetsunami.stores.tables.snapshot import TableReader
 
 if TYPE_CHECKING:
+    from servicetsunami.gateway.fetching import Fetcher
     from servicetsunami.stores.database import Transaction
 
 _SAMPLE_ROWS: Final = 5
@@ -79,6 +81,7 @@ class Datasets:
         usage: UsageMeter,
         data_dir: Path,
         on_change: Callable[[], None],
+        make_fetcher: "Callable[[], Fetcher]",
     ) -> None:
         self._metadata = metadata
         self._reader = reader
@@ -91,6 +94,7 @@ class Datasets:
         self._roots = roots
         self._usage = usage
         self._data_dir = data_dir
+        self._make_fetcher = make_fetcher
 
     async def ingest(
         self,
@@ -107,15 +111,18 @@ class Datasets:
         """
         started = time.monotonic()
         with self._usage.measure(caller, "ingest_dataset") as tally:
-            source = source or await self._source(caller, request)
-            done = await self._ingesting.ingest(caller, request, source, Progress(report))
+            async with AsyncExitStack() as until_done:
+                source = source or await self._source(caller, request, until_done)
+                done = await self._ingesting.ingest(caller, request, source, Progress(report))
             tally.rows = done.change.rows_written
             tally.size_bytes = done.dataset.size_bytes
         await self._usage.flush_when_due()
         return ingest_answer(request, done, seconds=time.monotonic() - started)
 
-    async def _source(self, caller: Caller, request: IngestRequest) -> Source:
-        """Where the rows come from: a file, a table on Databricks, or the call itself."""
+    async def _source(
+        self, caller: Caller, request: IngestRequest, until_done: AsyncExitStack
+    ) -> Source:
+        """Where the rows come from: a file, an address, a table there, or the call itself."""
         table = request.remote_table
         if table is not None:
             name = request.target(caller.catalog)
@@ -126,7 +133,10 @@ class Datasets:
                 replaces=request.mode in {WriteMode.CREATE, WriteMode.OVERWRITE},
             )
         path = None
-        if isinstance(request.source, str):
+        if request.address is not None:
+            fetched = self._make_fetcher().fetched(request.address)
+            path = await until_done.enter_async_context(fetched)
+        elif isinstance(request.source, str):
             locate = partial(self._roots.locate, request.source, private=self._data_dir)
             path = await to_thread.run_sync(locate)
         return LocalSource(path=path, rows=request.source, options=request.reader_options)

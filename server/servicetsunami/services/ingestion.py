@@ -13,6 +13,7 @@ from servicetsunami.errors import Conflict, InvalidInput, NotFound
 
 _SUFFIXES = re.compile(r"(\.(csv|tsv|txt|jsonl?|ndjson|parquet|arrow|feather|xlsx?|gz|zst|zip))+$")
 _KEY_CHARS_MAX = 200
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 REMOTE_PREFIX = "databricks:"
 """What a source begins with that is a table on Databricks."""
 
@@ -61,8 +62,17 @@ class IngestRequest:
 
     @property
     def origin(self) -> str:
-        """Where the rows came from, for people."""
-        return self.source if isinstance(self.source, str) else "rows given in a call"
+        """Where the rows came from, for people; an address without what may be a credential."""
+        if not isinstance(self.source, str):
+            return "rows given in a call"
+        return self.source if self.address is None else re.split(r"[?#]", self.source)[0]
+
+    @property
+    def address(self) -> str | None:
+        """The address on the web that is to be fetched, for a source that is one."""
+        if isinstance(self.source, str) and _ADDRESS.match(self.source):
+            return self.source
+        return None
 
     @property
     def remote_table(self) -> TableAddress | None:
@@ -82,7 +92,7 @@ class IngestRequest:
             raise InvalidInput(
                 "Rows have no name of their own.", "Give `name` as table or schema.table."
             )
-        stem = _SUFFIXES.sub("", PurePath(self.source).name.lower())
+        stem = _SUFFIXES.sub("", PurePath(self.origin).name.lower())
         return DatasetName.parse(_plain(stem), catalog=catalog)
 
     def check_against(self, existing: Dataset | None, name: DatasetName) -> None:

@@ -61,7 +61,7 @@ class AllowedRoots:
         text = source.removeprefix("file://")
         if _ADDRESS.match(text):
             raise InvalidInput(
-                f"{source[:200]!r} is an address, and this server reads local files only.",
+                f"{source[:200]!r} is an address of a kind that cannot be read here.",
                 "Download the file first, then give its path.",
             )
         if "\0" in text or not text.strip():

@@ -1,13 +1,18 @@
 """All that an operator can set: environment variables named SERVICETSUNAMI_* and DATABRICKS_*."""
 
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from servicetsunami.settings.databricks import DatabricksSettings
 from servicetsunami.settings.http import HttpSettings
 from servicetsunami.settings.lake import LakeSettings
+from servicetsunami.settings.protection import ProtectionSettings
 
 
-class Settings(DatabricksSettings, HttpSettings, LakeSettings):
+class Settings(DatabricksSettings, HttpSettings, ProtectionSettings, LakeSettings):
     """Read once at start, by app and cli only; everything below gets plain values."""
 
     def catalog_of(self, tenant: str, *, is_single: bool) -> str:
@@ -15,6 +20,20 @@ class Settings(DatabricksSettings, HttpSettings, LakeSettings):
         if is_single and self.catalog:
             return self.catalog
         return f"{self.databricks_catalog_prefix}{tenant}" if self.databricks_enabled else "main"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must never be shown: every secret, and the database's password."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return (*found, *_password(self.metadata_url))
+
+
+def _password(url: str) -> Iterator[str]:
+    """The password in an address, as it is written there and as it is sent."""
+    written = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    if written:
+        yield from (written, unquote(written))
 
 
 def variable(name: str, field: FieldInfo) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from servicetsunami.stores.api_keys import ApiKeys
+from servicetsunami.stores.audit import AuditTrail
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.endpoints import Endpoints
@@ -50,6 +51,7 @@ class Transaction:
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)
+        self.audit = AuditTrail(connection)
 
 
 class SteadyConnection(AsyncConnection):

@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 
+from servicetsunami.stores.audit_table import AUDIT  # noqa: F401 - a part of the schema
 from servicetsunami.stores.column_types import (
     JSON_VALUE,
     METADATA,
@@ -26,7 +27,7 @@ from servicetsunami.stores.column_types import (
     metadata_index,
 )
 
-HEAD_REVISION = "0010"
+HEAD_REVISION = "0012"
 """The newest migration; a test compares it with the files in migrations/versions."""
 
 TENANTS = Table(

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context, Resolve
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.run import Run
+from servicetsunami.services.audit import Audit
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
@@ -60,6 +61,7 @@ class Services:
     long_work: LongWork
     resources: Resources
     remote_catalog: RemoteCatalog
+    audit: Audit
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
     """Build the services for jobs and runs when the first is asked for: a start must not wait."""

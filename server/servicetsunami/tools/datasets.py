@@ -13,8 +13,8 @@ from servicetsunami.tools.context import CallOf
 Source = Annotated[
     str | list[dict[str, AnyJson]],
     Field(
-        description="Path of a local file, the rows themselves as a list of objects, or "
-        "databricks:catalog.schema.table to copy a table from there."
+        description="Path or https address of a file, the rows as a list of objects, or "
+        "databricks:catalog.schema.table to copy from there."
     ),
 ]
 Name = Annotated[

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -44,6 +45,8 @@ class Operation:
     door: str
     """`mcp` or `rest`."""
     arguments: Mapping[str, object]
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """Names it in the audit record."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
     outcome: Outcome = Outcome.RUNNING

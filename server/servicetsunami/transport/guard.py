@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicetsunami.domain.caller import EVERYTHING
 from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauthenticated
+from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.health import HEALTH_PATHS
@@ -40,12 +41,14 @@ class Guard:
         body_bytes_max: int,
         authenticator: Authenticator | None,
         resource: Resource,
+        auditor: Auditor | None = None,
     ) -> None:
         self._app = app
         self._in_hand = in_hand
         self._security = TransportSecurityMiddleware(security)
         self._authenticator = authenticator
         self._resource = resource
+        self._auditor = auditor
         self._with_body = RequestBodyLimitMiddleware(self._serve, body_bytes_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,8 +86,10 @@ class Guard:
             request.scope["user"] = await authenticator.user(request.headers)
         except Unauthenticated as error:
             _log.info("a credential was refused: %s", error)
+            self._note(request, error)
             return self._unauthenticated(error)
         except Denied as error:
+            self._note(request, error)
             return _problem(403, "access_denied", error)
         except ServerError as error:
             _log.warning("a credential could not be checked: %s", error)
@@ -106,6 +111,8 @@ class Guard:
         needed = TOOL_SCOPES.get(tool or "")
         if needed is not None and needed not in user.caller.scopes:
             error = Denied(f"{tool} needs the scope {needed}.", "Ask for a credential with it.")
+            if self._auditor is not None:
+                await self._auditor.denied(user.caller, str(tool), error=error)
             response = _problem(403, "insufficient_scope", error)
             response.headers["WWW-Authenticate"] = self._resource.challenge(
                 error="insufficient_scope", scopes=[*sorted(user.caller.scopes), needed]
@@ -113,6 +120,12 @@ class Guard:
             await response(scope, receive, send)
             return
         await self._app(scope, _replayed(message, receive), send)
+
+    def _note(self, request: Request, error: ServerError) -> None:
+        """Have a refused credential recorded."""
+        if self._auditor is not None:
+            address = request.client.host if request.client else ""
+            self._auditor.refused(address=address, path=request.url.path, error=error)
 
     def _unauthenticated(self, error: Unauthenticated) -> Response:
         response = _problem(401, "invalid_token", error)

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
@@ -61,6 +62,20 @@ class Listening:
     with_sse: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """What the web app is made of beside the tools.
+
+    Without an authenticator everybody is the one local user. Files that come with a request are
+    kept in `upload_dir` while they are read.
+    """
+
+    check_ready: Callable[[], Awaitable[None]]
+    upload_dir: Path
+    authenticator: Authenticator | None = None
+    auditor: Auditor | None = None
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether nobody but this machine can reach the address."""
     if host == "localhost":
@@ -86,19 +101,15 @@ def bind(host: str, port: int) -> socket.socket:
 async def serve(
     server: LakeServer,
     listening: Listening,
+    web: Web,
     *,
     bound: socket.socket,
-    check_ready: Callable[[], Awaitable[None]],
-    upload_dir: Path,
-    authenticator: Authenticator | None = None,
 ) -> None:
-    """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
-
-    Without an authenticator everybody is the one local user. Files that come with a request are
-    kept in `upload_dir` while they are read.
-    """
+    """Serve at the address until SIGTERM or SIGINT, and until the calls in hand have ended."""
     config = uvicorn.Config(
-        _web_app(server, listening, authenticator, check_ready, upload_dir),
+        _web_app(server, listening, web),
+        # Its own handlers would write what ours redact.
+        log_config=None,
         http="httptools",
         lifespan="on",
         log_level="warning",
@@ -111,13 +122,7 @@ async def serve(
     await _Server(config, server.admission.in_hand, patience_s=listening.drain_s).serve([bound])
 
 
-def _web_app(
-    server: LakeServer,
-    listening: Listening,
-    authenticator: Authenticator | None,
-    check_ready: Callable[[], Awaitable[None]],
-    upload_dir: Path,
-) -> Starlette:
+def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
     """All routes, behind the guard."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
     mcp = server.streamable_http_app(
@@ -125,19 +130,23 @@ def _web_app(
         max_request_body_size=listening.body_bytes_max,
         transport_security=_CHECKED_BEFORE,
     )
-    routes: list[BaseRoute] = [*health_routes(server.admission.in_hand, check_ready), *mcp.routes]
-    routes += _rest_routes(server, listening, upload_dir)
+    routes: list[BaseRoute] = [
+        *health_routes(server.admission.in_hand, web.check_ready),
+        *mcp.routes,
+        *_rest_routes(server, listening, web.upload_dir),
+    ]
     if listening.with_sse:
         routes += _sse_routes(server, listening.body_bytes_max)
-    if authenticator is not None:
+    if web.authenticator is not None:
         routes += resource.routes()
     guard = Middleware(
         Guard,
         in_hand=server.admission.in_hand,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
-        authenticator=authenticator,
+        authenticator=web.authenticator,
         resource=resource,
+        auditor=web.auditor,
     )
     return Starlette(
         routes=routes,

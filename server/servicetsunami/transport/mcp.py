@@ -1,7 +1,6 @@
 """The MCP server object: registration, error translation, resources and completions."""
 
 import inspect
-import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -42,6 +41,7 @@ from servicetsunami.tools import prompts
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.instructions import instructions
+from servicetsunami.transport.marking import Marking
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import scope_of
@@ -92,16 +92,19 @@ class LakeServer(MCPServer[Any]):
         admission: Admission | None = None,
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
+        marking: Marking | None = None,
     ) -> None:
         lines = offered(toolsets, read_only=read_only)
+        words = marking or Marking()
         super().__init__(
             "servicetsunami",
             title="ServiceTsunami",
             version=__version__,
             instructions=instructions({line.name for line in lines}),
             log_level="WARNING",
-            extensions=[*extensions, Tasks([RunTasks(services, caller), *task_sources])],
+            extensions=[*extensions, Tasks([RunTasks(services, caller, words), *task_sources])],
         )
+        self._words = words
         self.services = services
         self.caller = caller
         self.is_read_only = read_only
@@ -212,18 +215,19 @@ class LakeServer(MCPServer[Any]):
             ):
                 result = await super().call_tool(name, arguments, context)
         except ServerError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(self._words.error(error)) from error
         except UnexpectedToolError as error:
             if isinstance(error.__cause__, ServerError):
-                raise ToolError(str(error.__cause__)) from error
+                raise ToolError(self._words.error(error.__cause__)) from error
             raise
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                raise ToolError(_explain(name, error.__cause__)) from error.__cause__
+                raise ToolError(
+                    self._words.plain(_explain(name, error.__cause__))
+                ) from error.__cause__
             raise
         if isinstance(result, CallToolResult) and result.structured_content is not None:
-            # Indented JSON costs a model a third more tokens for the same content.
-            text = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
+            text = self._words.answer(result.structured_content)
             return result.model_copy(update={"content": [TextContent(type="text", text=text)]})
         return result
 
@@ -237,11 +241,11 @@ class LakeServer(MCPServer[Any]):
             ):
                 return await super().read_resource(uri, context)
         except ServerError as error:
-            raise ResourceError(str(error)) from error
+            raise ResourceError(self._words.error(error)) from error
         except UnexpectedResourceError as error:
             cause = _root_cause(error)
             if isinstance(cause, ServerError):
-                raise ResourceError(str(cause)) from error
+                raise ResourceError(self._words.error(cause)) from error
             raise
 
     async def _dataset_resource(self, schema: str, table: str) -> str:

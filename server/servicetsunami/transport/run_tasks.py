@@ -1,6 +1,5 @@
 """Runs as tasks of MCP: the id of the task is the id of the run."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.run import CALL, Run, RunState
 from servicetsunami.errors import NotFound
 from servicetsunami.tools.context import Services
+from servicetsunami.transport.marking import Marking
 from servicetsunami.transport.tasks import Status, TaskView
 
 _TOOLS = frozenset({"run_notebook", "ingest_dataset", "invoke_model"})
@@ -25,9 +25,10 @@ _STATUS: dict[RunState, Status] = {
 class RunTasks:
     """Makes tasks of the runs that go on when their call has been answered."""
 
-    def __init__(self, services: Services, caller: Callable[[], Caller]) -> None:
+    def __init__(self, services: Services, caller: Callable[[], Caller], words: Marking) -> None:
         self._services = services
         self._caller = caller
+        self._words = words
 
     def requires(self, tool: str) -> bool:
         """No tool needs tasks: `get_run` does the same for every client."""
@@ -56,7 +57,7 @@ class RunTasks:
             run, answer = await self._services.runs.look(caller, task_id)
         except NotFound:
             return None
-        more = {} if run.state in _STATUS else {"result": _result(run, answer)}
+        more = {} if run.state in _STATUS else {"result": self._result(run, answer)}
         return TaskView(
             id=run.id,
             status=_STATUS.get(run.state, "completed"),
@@ -82,23 +83,20 @@ class RunTasks:
         del responses
         return await self.look(task_id) is not None
 
+    def _result(self, run: Run, answer: dict[str, Any]) -> dict[str, Any]:
+        """What the call would have answered."""
+        if run.trigger == CALL and "answer" not in answer:
+            said = TextContent(type="text", text=self._words.plain(str(run.error)))
+            result = CallToolResult(content=[said], is_error=True)
+        else:
+            answer = answer["answer"] if run.trigger == CALL else answer
+            text = TextContent(type="text", text=self._words.answer(answer))
+            result = CallToolResult(content=[text], structured_content=answer)
+        return result.model_dump(by_alias=True, mode="json", exclude_none=True)
+
 
 def _message(run: Run, answer: dict[str, Any]) -> str:
     """How far it is, in words."""
     if run.trigger == CALL:
         return f"{answer['tool']} {run.name}"
     return f"{answer['cells_done']} of {run.cells_total} cells"
-
-
-def _result(run: Run, answer: dict[str, Any]) -> dict[str, Any]:
-    """What the call would have answered."""
-    if run.trigger == CALL and "answer" not in answer:
-        said = TextContent(type="text", text=str(run.error))
-        result = CallToolResult(content=[said], is_error=True)
-    else:
-        answer = answer["answer"] if run.trigger == CALL else answer
-        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        result = CallToolResult(
-            content=[TextContent(type="text", text=text)], structured_content=answer
-        )
-    return result.model_dump(by_alias=True, mode="json", exclude_none=True)

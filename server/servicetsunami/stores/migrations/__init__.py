@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.stores.append_only import append_only
 from servicetsunami.stores.connections import Engines
 from servicetsunami.stores.locks import FileLock
 from servicetsunami.stores.row_security import limit_to_visible, policies
@@ -95,6 +96,8 @@ def _create(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         for statement in policies():
             connection.exec_driver_sql(statement)
+    for statement in append_only(connection.dialect.name):
+        connection.exec_driver_sql(statement)
     connection.exec_driver_sql(
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
         "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"

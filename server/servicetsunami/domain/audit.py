@@ -1,0 +1,68 @@
+"""What is recorded of an operation, and how records are chained so that no change stays hidden."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+GENESIS: Final = "0" * 64
+"""What the first record of a chain follows."""
+SERVER: Final = ""
+"""The chain of what belongs to no tenant, such as refused credentials. No tenant has this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One operation, as it is recorded. Neither rows nor contents are part of it.
+
+    `issuer` tells who made the credential of `subject`, which for an API key is the key's id;
+    `assets` are the names that were asked for, as they were written; `arguments` is a summary with
+    a digest. `through` is set where older records were given up: the last one that went.
+    """
+
+    tenant: str
+    operation: str
+    outcome: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    subject: str = ""
+    issuer: str = ""
+    door: str = ""
+    assets: str = ""
+    arguments: str = ""
+    error: str = ""
+    micros: int = 0
+    request_id: str = ""
+    through: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """An entry in its place: the number in its tenant's chain, and the seals of it and before."""
+
+    number: int
+    previous: str
+    seal: str
+    entry: AuditEntry
+
+
+def sealed(entry: AuditEntry, *, number: int, previous: str, key: bytes) -> AuditRecord:
+    """Put an entry behind the record whose seal is `previous`."""
+    seal = _seal(entry, number=number, previous=previous, key=key)
+    return AuditRecord(number=number, previous=previous, seal=seal, entry=entry)
+
+
+def is_genuine(record: AuditRecord, *, key: bytes) -> bool:
+    """Whether a record is what was sealed."""
+    seal = _seal(record.entry, number=record.number, previous=record.previous, key=key)
+    return hmac.compare_digest(seal, record.seal)
+
+
+def _seal(entry: AuditEntry, *, number: int, previous: str, key: bytes) -> str:
+    """The SHA-256 of all that is recorded, keyed where there is a key."""
+    values = asdict(entry) | {"at": entry.at.astimezone(UTC).isoformat(timespec="microseconds")}
+    text = json.dumps([number, previous, values], sort_keys=True, separators=(",", ":"))
+    if key:
+        return hmac.new(key, text.encode(), "sha256").hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""The audit record: rows that can be added and read, and nothing else.
+
+Databases refuse to change them, whoever asks (see `append_only`). The oldest ones may go, once a
+record that says so is in the chain behind them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import Row, delete, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicetsunami.domain.audit import GENESIS, AuditEntry, AuditRecord, sealed
+from servicetsunami.stores.audit_table import AUDIT
+from servicetsunami.stores.scope import owned_by
+
+# Any constant will do, as long as all servers lock the same one.
+_APPENDING: Final = 7_310_573_015
+_FIELDS: Final = tuple(AuditEntry.__dataclass_fields__)
+
+
+class AuditTrail:
+    """The chains of all tenants."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def append(self, entries: Sequence[AuditEntry], *, key: bytes) -> None:
+        """Seal entries and add them to their tenants' chains, in the order given."""
+        await self._take_turn()
+        by_tenant = sorted(entries, key=lambda each: each.tenant)
+        for tenant, group in groupby(by_tenant, key=lambda each: each.tenant):
+            number, seal = await self._head(tenant)
+            rows = []
+            for entry in group:
+                record = sealed(entry, number=number + 1, previous=seal, key=key)
+                number, seal = record.number, record.seal
+                rows.append(_to_row(record))
+            await self._connection.execute(insert(AUDIT), rows)
+
+    async def last(self, tenant: str, *, limit: int) -> tuple[AuditRecord, ...]:
+        """The newest records of a tenant, newest first."""
+        statement = select(AUDIT).where(owned_by(tenant, AUDIT)).order_by(AUDIT.c.number.desc())
+        found = await self._connection.execute(statement.limit(limit))
+        return tuple(_to_record(row) for row in found)
+
+    async def page(
+        self, tenant: str, *, after: int, limit: int, since: datetime | None = None
+    ) -> tuple[AuditRecord, ...]:
+        """Records of a tenant behind the one of that number, oldest first."""
+        statement = select(AUDIT).where(owned_by(tenant, AUDIT), AUDIT.c.number > after)
+        if since is not None:
+            statement = statement.where(AUDIT.c.at >= since)
+        found = await self._connection.execute(statement.order_by(AUDIT.c.number).limit(limit))
+        return tuple(_to_record(row) for row in found)
+
+    async def tenants(self) -> tuple[str, ...]:
+        """The tenants that have a chain."""
+        statement = select(AUDIT.c.tenant).distinct().order_by(AUDIT.c.tenant)
+        return tuple((await self._connection.execute(statement)).scalars())
+
+    async def last_before(self, tenant: str, moment: datetime) -> int | None:
+        """The newest record from before a moment, or None. Taken by number, so without a gap."""
+        await self._take_turn()
+        kept = select(func.min(AUDIT.c.number)).where(owned_by(tenant, AUDIT), AUDIT.c.at >= moment)
+        first_kept = (await self._connection.execute(kept)).scalar()
+        statement = select(func.max(AUDIT.c.number)).where(owned_by(tenant, AUDIT))
+        if first_kept is not None:
+            statement = statement.where(AUDIT.c.number < first_kept)
+        return (await self._connection.execute(statement)).scalar()
+
+    async def forget(self, tenant: str, *, through: int) -> int:
+        """Delete the records up to that one, which a record behind them has to name; how many."""
+        statement = delete(AUDIT).where(owned_by(tenant, AUDIT), AUDIT.c.number <= through)
+        return (await self._connection.execute(statement)).rowcount
+
+    async def _head(self, tenant: str) -> tuple[int, str]:
+        newest = await self.last(tenant, limit=1)
+        return (newest[0].number, newest[0].seal) if newest else (0, GENESIS)
+
+    async def _take_turn(self) -> None:
+        """Have servers append one after another; SQLite lets only one write anyway."""
+        if self._connection.dialect.name == "postgresql":
+            await self._connection.execute(text(f"SELECT pg_advisory_xact_lock({_APPENDING})"))
+
+
+def _to_row(record: AuditRecord) -> dict[str, Any]:
+    place = {"number": record.number, "previous": record.previous, "seal": record.seal}
+    return asdict(record.entry) | place
+
+
+def _to_record(row: Row[Any]) -> AuditRecord:
+    entry = AuditEntry(**{name: getattr(row, name) for name in _FIELDS})
+    return AuditRecord(number=row.number, previous=row.previous, seal=row.seal, entry=entry)

@@ -1,0 +1,118 @@
+"""The record of a real server: whole after a stop, and after a kill but for its last moment."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.serving import HttpServer, connected, http_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+SECRET = "Mary Poppins 4711"
+
+
+def audit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "servicetsunami", "audit", *arguments],
+        env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def shown(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for line in audit(folder, "show", "--json", *arguments).stdout.split("\n")
+        if line
+    ]
+
+
+def environment(folder: Path, issuer: Issuer) -> dict[str, str]:
+    keys = folder / "jwks.json"
+    issuer.publish(keys)
+    return settings_for(keys)
+
+
+async def do_things(server: HttpServer, issuer: Issuer) -> None:
+    for credential in ("st_" + "x" * 43, issuer.token(key=issuer.stranger)):
+        assert await asked(server, credential) == 401
+    async with connected(server, issuer.token()) as client:
+        rows = [{"who": SECRET}]
+        await client.call_tool("ingest_dataset", {"source": rows, "name": "people"})
+        await client.call_tool("query_dataset", {"sql": f"SELECT '{SECRET}' FROM people"})
+        await client.call_tool("query_dataset", {"sql": "SELECT nope FROM people"})
+    assert await asked(server, issuer.token(scope="lake:read")) == 403
+
+
+async def asked(server: HttpServer, credential: str) -> int:
+    """The status of a call that starts a job."""
+    call = {"name": "run_job", "arguments": {"name": "nightly"}}
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(
+            f"{server.url}/mcp",
+            headers={"Authorization": f"Bearer {credential}"},
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+        )
+    return answer.status_code
+
+
+async def test_after_a_stop_everything_is_there_and_nothing_that_is_private(
+    tmp_path: Path, issuer: Issuer
+) -> None:
+    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+        await do_things(server, issuer)
+
+    records = shown(tmp_path, "--tenant", "acme")
+    assert [(each["operation"], each["outcome"]) for each in records] == [
+        ("ingest_dataset", "ok"),
+        ("query_dataset", "ok"),
+        ("query_dataset", "failed"),
+        ("run_job", "denied"),
+    ]
+    assert {each["issuer"] for each in records} == {"https://id.example.com"}
+    assert [each["error"] for each in shown(tmp_path, "--server")] == ["Unauthenticated"] * 2
+    assert SECRET not in audit(tmp_path, "show").stdout
+    assert "x" * 43 not in audit(tmp_path, "show").stdout
+    checked = audit(tmp_path, "verify")
+    assert checked.returncode == 0
+    assert "acme  whole: records 1 to 4" in checked.stdout
+
+
+async def test_killed_a_server_loses_its_last_moment_at_most_and_no_denial(
+    tmp_path: Path, issuer: Issuer
+) -> None:
+    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+        await do_things(server, issuer)
+        server.process.kill()
+        server.process.wait(timeout=30)
+        assert ("run_job", "denied") in {
+            (each["operation"], each["outcome"]) for each in shown(tmp_path)
+        }
+    assert audit(tmp_path, "verify").returncode == 0
+
+
+async def test_a_running_server_writes_within_moments(tmp_path: Path, issuer: Issuer) -> None:
+    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+        async with connected(server, issuer.token()) as client:
+            await client.call_tool("list_assets", {})
+        ends_at = time.monotonic() + 30
+        while not shown(tmp_path, "--tenant", "acme"):
+            assert time.monotonic() < ends_at
+
+
+def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
+    answer = audit(tmp_path, "show", "--since", "yesterday")
+    assert answer.returncode == 2
+    assert "is no time" in answer.stderr
+    assert "Nothing is recorded yet" in audit(tmp_path, "verify").stdout
+    assert audit(tmp_path, "verify", "--known", "f" * 64).returncode == 1
