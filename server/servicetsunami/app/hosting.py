@@ -1,6 +1,6 @@
 """What belongs to hosted mode: who may come in, and what is looked after for each tenant."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
 
 if TYPE_CHECKING:
-    from servicetsunami.transport.admission import Admission
+    from servicetsunami.transport.admission import Admission, Watcher
     from servicetsunami.transport.auth import Authenticator
     from servicetsunami.transport.http import Listening
     from servicetsunami.transport.tokens import JwtVerifier, Keys
@@ -98,20 +98,19 @@ def authenticator(app: App, known: Identities) -> "Authenticator | None":
     )
 
 
-def admission(settings: Settings) -> "Admission":
+def admission(settings: Settings, watchers: "Sequence[Watcher]" = ()) -> "Admission":
     """What every operation passes; no limits for the one user of this machine."""
     from servicetsunami.transport.admission import Admission  # noqa: PLC0415 - only over HTTP
     from servicetsunami.transport.limits import Limits  # noqa: PLC0415
 
     if not settings.asks_for_credentials:
-        return Admission()
-    return Admission(
-        Limits(
-            tenant_per_minute=settings.calls_per_minute,
-            subject_per_minute=settings.calls_per_minute_of_subject,
-            at_once=settings.calls_at_once,
-        )
+        return Admission(watchers=watchers)
+    limits = Limits(
+        tenant_per_minute=settings.calls_per_minute,
+        subject_per_minute=settings.calls_per_minute_of_subject,
+        at_once=settings.calls_at_once,
     )
+    return Admission(limits, watchers)
 
 
 def _caller(app: App, identity: Identity) -> Caller:

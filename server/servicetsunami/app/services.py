@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -75,6 +75,8 @@ class Parts:
     tasks: TaskGroup
     closing: AsyncExitStack
     is_hosted: bool
+    kernel_pools: "list[KernelPool]" = field(default_factory=list)
+    """The pool of kernels, once somebody has needed it."""
 
 
 def services(
@@ -227,6 +229,7 @@ def _kernels(settings: Settings, parts: Parts) -> "KernelPool":
 
     pool = kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
     parts.closing.push_async_callback(pool.aclose)
+    parts.kernel_pools.append(pool)
     return pool
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +11,16 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app import hosting
 from servicetsunami.app.databricks import caller_of
+from servicetsunami.app.observing import metrics_door, watchers
 from servicetsunami.app.opening import App, open_app
+from servicetsunami.app.tracing import traces_sent
 from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import ServerError
 from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
 
 _log = logging.getLogger(__name__)
+_up_log = logging.getLogger("servicetsunami.up")
 
 _JOBS_LOOK_EVERY_S: Final = 2.0
 _TENANTS_LOOK_EVERY_S: Final = 5.0
@@ -26,7 +30,10 @@ async def serve_stdio(settings: Settings) -> None:
     """Serve one client over stdin and stdout, until it closes stdin or a signal asks to stop."""
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
 
-    async with open_app(settings, roots=[Path.home()], catalogs=["*"]) as app:
+    async with (
+        traces_sent(settings),
+        open_app(settings, roots=[Path.home()], catalogs=["*"]) as app,
+    ):
         server = LakeServer(app.services, app.caller, read_only=settings.read_only)
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
@@ -48,15 +55,16 @@ async def serve_http(settings: Settings) -> None:
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415
 
     bound = bind(settings.http_host, settings.http_port)
-    async with open_app(settings, is_hosted=True) as app:
+    async with traces_sent(settings), open_app(settings, is_hosted=True) as app:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
+        metrics = metrics_door(app)
         server = LakeServer(
             app.services,
             caller,
             read_only=settings.read_only,
-            admission=hosting.admission(settings),
+            admission=hosting.admission(settings, watchers(metrics.metrics)),
         )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
@@ -70,8 +78,17 @@ async def serve_http(settings: Settings) -> None:
                 bound=bound,
                 authenticator=authenticator,
                 check_ready=identities.check,
+                metrics=metrics,
+                on_up=partial(_tell_up, settings),
             )
             tasks.cancel_scope.cancel()
+
+
+def _tell_up(settings: Settings, address: str) -> None:
+    """The one line of a start, at any level of the log."""
+    paths = "/mcp and /sse" if settings.http_sse else "/mcp"
+    asked = "credentials are asked for" if settings.asks_for_credentials else "no credentials"
+    _up_log.info("serving %s at %s; %s", paths, address, asked)
 
 
 def _start_background(app: App, tasks: TaskGroup) -> None:

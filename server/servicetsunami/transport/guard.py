@@ -27,7 +27,11 @@ _RETRY_AFTER_S: Final = 5
 
 
 class Guard:
-    """An ASGI middleware; without an authenticator every request is the one local user's."""
+    """An ASGI middleware; without an authenticator every request is the one local user's.
+
+    `open_paths` are for anybody, by whatever name: they say nothing, or ask for a credential of
+    their own.
+    """
 
     def __init__(
         self,
@@ -38,8 +42,10 @@ class Guard:
         body_bytes_max: int,
         authenticator: Authenticator | None,
         resource: Resource,
+        open_paths: frozenset[str] = HEALTH_PATHS,
     ) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._in_hand = in_hand
         self._security = TransportSecurityMiddleware(security)
         self._authenticator = authenticator
@@ -48,7 +54,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its user."""
-        if scope["type"] == "lifespan" or scope.get("path") in HEALTH_PATHS:
+        if scope["type"] == "lifespan" or scope.get("path") in self._open_paths:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":

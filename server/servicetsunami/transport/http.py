@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from types import FrameType
 from typing import Final
@@ -22,8 +23,10 @@ from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
-from servicetsunami.transport.health import health_routes
+from servicetsunami.transport.health import HEALTH_PATHS, health_routes
 from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.transport.metrics import Metrics, MetricsDoor
+from servicetsunami.transport.request_ids import RequestIds
 from servicetsunami.transport.resource_metadata import Resource
 
 MCP_PATH: Final = "/mcp"
@@ -84,24 +87,40 @@ async def serve(
     *,
     bound: socket.socket,
     check_ready: Callable[[], Awaitable[None]],
+    metrics: MetricsDoor | None = None,
+    on_up: Callable[[str], None] | None = None,
     authenticator: Authenticator | None = None,
 ) -> None:
     """Serve at the address until SIGTERM or SIGINT, and until the calls that run then have ended.
 
-    Without an authenticator everybody is the one local user.
+    Without an authenticator everybody is the one local user. `on_up` is told the address, once
+    requests are answered.
     """
     config = uvicorn.Config(
-        _web_app(server, listening, authenticator, check_ready),
+        _web_app(server, listening, authenticator, check_ready, metrics or MetricsDoor(Metrics())),
         http="httptools",
         lifespan="on",
+        log_config=None,
         log_level="warning",
+        access_log=False,
         proxy_headers=bool(listening.proxies),
         forwarded_allow_ips=list(listening.proxies),
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await _Server(config, server.admission.in_hand, patience_s=listening.drain_s).serve([bound])
+    web = _Server(
+        config,
+        server.admission.in_hand,
+        patience_s=listening.drain_s,
+        on_up=None if on_up is None else partial(on_up, _address(bound)),
+    )
+    await web.serve([bound])
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _web_app(
@@ -109,6 +128,7 @@ def _web_app(
     listening: Listening,
     authenticator: Authenticator | None,
     check_ready: Callable[[], Awaitable[None]],
+    metrics: MetricsDoor,
 ) -> Starlette:
     """All routes, behind the guard."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
@@ -117,9 +137,14 @@ def _web_app(
         max_request_body_size=listening.body_bytes_max,
         transport_security=_CHECKED_BEFORE,
     )
-    routes: list[BaseRoute] = [*health_routes(server.admission.in_hand, check_ready), *mcp.routes]
+    _count_sessions(server, metrics.metrics)
+    routes: list[BaseRoute] = [
+        *health_routes(server.admission.in_hand, check_ready),
+        *metrics.routes(),
+        *mcp.routes,
+    ]
     if listening.with_sse:
-        routes += _sse_routes(server, listening.body_bytes_max)
+        routes += _sse_routes(server, listening.body_bytes_max, metrics.metrics)
     if authenticator is not None:
         routes += resource.routes()
     guard = Middleware(
@@ -129,10 +154,11 @@ def _web_app(
         body_bytes_max=listening.body_bytes_max,
         authenticator=authenticator,
         resource=resource,
+        open_paths=HEALTH_PATHS | metrics.open_paths,
     )
     return Starlette(
         routes=routes,
-        middleware=[guard, Middleware(AuthContextMiddleware)],
+        middleware=[Middleware(RequestIds), guard, Middleware(AuthContextMiddleware)],
         lifespan=lambda _: server.session_manager.run(),
     )
 
@@ -148,12 +174,18 @@ def _security(listening: Listening) -> TransportSecuritySettings:
     )
 
 
-def _sse_routes(server: LakeServer, body_bytes_max: int) -> list[BaseRoute]:
+def _count_sessions(server: LakeServer, metrics: Metrics) -> None:
+    # The SDK tells their number nowhere else.
+    opened = server.session_manager._server_instances
+    metrics.sessions.labels("http").set_function(lambda: len(opened))
+
+
+def _sse_routes(server: LakeServer, body_bytes_max: int, metrics: Metrics) -> list[BaseRoute]:
     transport = SseServerTransport(
         _MESSAGES_PATH, security_settings=_CHECKED_BEFORE, max_request_body_size=body_bytes_max
     )
     return [
-        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport), methods=["GET"]),
+        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport, metrics), methods=["GET"]),
         Mount(_MESSAGES_PATH, app=transport.handle_post_message),
     ]
 
@@ -161,13 +193,15 @@ def _sse_routes(server: LakeServer, body_bytes_max: int) -> list[BaseRoute]:
 class _SseEndpoint:
     """Serves one client for as long as it keeps its stream open."""
 
-    def __init__(self, server: LakeServer, transport: SseServerTransport) -> None:
+    def __init__(self, server: LakeServer, transport: SseServerTransport, metrics: Metrics) -> None:
         self._server = server
         self._transport = transport
+        self._open = metrics.sessions.labels("sse")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
-            await self._server.run_streams(incoming, outgoing)
+        with self._open.track_inprogress():
+            async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
+                await self._server.run_streams(incoming, outgoing)
 
 
 class _Server(uvicorn.Server):
@@ -178,10 +212,24 @@ class _Server(uvicorn.Server):
     process before our children and counts are looked after.
     """
 
-    def __init__(self, config: uvicorn.Config, in_hand: CallsInHand, *, patience_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        in_hand: CallsInHand,
+        *,
+        patience_s: float,
+        on_up: Callable[[], None] | None,
+    ) -> None:
         super().__init__(config)
         self._in_hand = in_hand
         self._patience_s = patience_s
+        self._on_up = on_up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self._on_up is not None and self.started:
+            self._on_up()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
