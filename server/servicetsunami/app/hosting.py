@@ -109,6 +109,7 @@ def admission(settings: Settings, watchers: "Sequence[Watcher]" = ()) -> "Admiss
         tenant_per_minute=settings.calls_per_minute,
         subject_per_minute=settings.calls_per_minute_of_subject,
         at_once=settings.calls_at_once,
+        in_all=settings.calls_at_once_in_all,
     )
     return Admission(limits, watchers)
 

@@ -149,11 +149,12 @@ def _web_app(
         routes += resource.routes()
     guard = Middleware(
         Guard,
-        in_hand=server.admission.in_hand,
+        admission=server.admission,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
         authenticator=authenticator,
         resource=resource,
+        mcp_path=MCP_PATH,
         open_paths=HEALTH_PATHS | metrics.open_paths,
     )
     return Starlette(
