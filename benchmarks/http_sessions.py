@@ -169,6 +169,8 @@ class HttpSession(Session):
         await self._connection.send("POST", "/mcp", self._message(method, params), **session)
         if self._connection.status != 200:
             await _refuse(self._connection)
+        if self._connection.headers["content-type"] == "application/json":
+            return _result(json.loads(await self._connection.body()))
         answer = {}
         async for event in self._connection.events():
             message = json.loads(event) if event else {}
