@@ -187,6 +187,7 @@ async def _neighbours(bench: Bench) -> list[Figure]:
         noisy_at = [_of_tenant(server, 1)] * 40
         async with opened(quiet_at) as quiet, opened(noisy_at) as noisy:
             await _loop(quiet, LIGHT, Seen(), 2.0, pace_s=0.5)
+            await _use_up(noisy)
             for _ in range(turns):
                 await _loop(quiet, LIGHT, alone, turn_s, pace_s=0.5)
                 async with anyio.create_task_group() as both:
@@ -210,6 +211,15 @@ async def _neighbours(bench: Bench) -> list[Figure]:
             ours_max=0,
         ),
     ]
+
+
+async def _use_up(sessions: Sequence[Session]) -> None:
+    """Spend what a minute allows at once: what comes after that is what goes on for ever."""
+    spent = Seen()
+    for _ in range(30):
+        if spent.refused:
+            return
+        await _loop(sessions, LIGHT, spent, 2.0)
 
 
 async def _loop(

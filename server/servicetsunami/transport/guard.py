@@ -1,6 +1,7 @@
 """Stands before every route: whom a request may come from, who makes it, what it may ask."""
 
 import logging
+from contextlib import nullcontext
 from typing import Final
 
 from anyio import sleep
@@ -109,10 +110,12 @@ class Guard:
         message = await receive()
         asked = tool_called(message.get("body", b""))
         response = None if asked is None else await self._refused(asked, user.caller, scope)
-        if response is None:
-            await self._app(scope, _replayed(message, receive), send)
-        else:
+        if response is not None:
             await response(scope, receive, send)
+            return
+        limits = self._admission.limits
+        with nullcontext() if asked is None or limits is None else limits.coming(user.caller):
+            await self._app(scope, _replayed(message, receive), send)
 
     async def _refused(self, asked: ToolCall, caller: Caller, scope: Scope) -> Response | None:
         """What to answer instead of calling a tool; None for a call that may go on."""
@@ -127,7 +130,7 @@ class Guard:
             )
             return response
         limits = self._admission.limits
-        refusal = None if limits is None else limits.refusal(caller)
+        refusal = None if limits is None else limits.refusal_at_door(caller)
         if refusal is None:
             return None
         # Whoever calls again at once is not answered at once: that would cost the others.

@@ -56,15 +56,34 @@ class Limits:
         self._now = now
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._running: Counter[str] = Counter()
-        self._count = 0
+        self._coming: Counter[str] = Counter()
 
     def refusal(self, caller: Caller) -> Refusal | None:
         """Why a call would not be let in now; None where it would."""
-        if self._running[caller.tenant] >= self._at_once:
+        return self._too_many(caller, self._running) or self._too_often(caller)
+
+    def refusal_at_door(self, caller: Caller) -> Refusal | None:
+        """The same, with those that are on their way in counted like those that run."""
+        return self._too_many(caller, self._coming) or self.refusal(caller)
+
+    @contextmanager
+    def coming(self, caller: Caller) -> Generator[None]:
+        """Count a call from the door until its answer has left."""
+        self._coming[caller.tenant] += 1
+        try:
+            yield
+        finally:
+            _less(self._coming, caller.tenant)
+
+    def _too_many(self, caller: Caller, counts: Counter[str]) -> Refusal | None:
+        if counts[caller.tenant] >= self._at_once:
             what = f"This tenant has {self._at_once} calls running already."
             return _refusal(what, _BUSY_S, ", when one of them has ended")
-        if self._count >= self._in_all:
+        if counts.total() >= self._in_all:
             return _refusal(f"This server has {self._in_all} calls in hand already.", _BUSY_S)
+        return None
+
+    def _too_often(self, caller: Caller) -> Refusal | None:
         for whose, per_minute, kind in self._counted(caller):
             left = self._filled(whose, per_minute).left
             if left < 1:
@@ -82,15 +101,11 @@ class Limits:
         for whose, per_minute, _ in self._counted(caller):
             self._filled(whose, per_minute).left -= 1
         tenant = caller.tenant
-        self._count += 1
         self._running[tenant] += 1
         try:
             yield
         finally:
-            self._count -= 1
-            self._running[tenant] -= 1
-            if not self._running[tenant]:
-                del self._running[tenant]
+            _less(self._running, tenant)
 
     def _counted(self, caller: Caller) -> tuple[tuple[tuple[str, ...], int, str], ...]:
         """By whom a call is counted, and how many of a minute each has."""
@@ -118,3 +133,9 @@ class Limits:
 def _refusal(what: str, wait_s: float, more: str = "") -> Refusal:
     error = LimitExceeded(what, f"Call again after {wait_s:.1f} s{more}.")
     return Refusal(error=error, retry_after_s=wait_s)
+
+
+def _less(counts: Counter[str], tenant: str) -> None:
+    counts[tenant] -= 1
+    if not counts[tenant]:
+        del counts[tenant]
