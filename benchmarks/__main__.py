@@ -30,6 +30,7 @@ NAMES = (
     "jobs",
     "vectors",
     "models",
+    "load",
     "quality",
 )
 _RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -16,6 +16,7 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.caller import Scope as LakeScope
 from servicetsunami.domain.identity import Identity
 from servicetsunami.errors import Denied, RemoteUnavailable, Unauthenticated
+from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
@@ -53,11 +54,11 @@ def signing_in(outcome: Identity | Exception) -> Authenticator:
 
 
 def guarded(
-    authenticator: Authenticator | None = None, in_hand: CallsInHand | None = None
+    authenticator: Authenticator | None = None, admission: Admission | None = None
 ) -> ASGIApp:
     return Guard(
         echo,
-        in_hand=in_hand or CallsInHand(),
+        admission=admission or Admission(),
         security=TransportSecuritySettings(allowed_hosts=["here"]),
         body_bytes_max=1000,
         authenticator=authenticator,
@@ -174,9 +175,9 @@ async def test_another_name_is_refused_before_any_credential_is_looked_at() -> N
 
 
 async def test_a_server_that_stops_refuses_everything_but_health() -> None:
-    in_hand = CallsInHand()
-    in_hand.close(patience_s=1)
-    async with asking(guarded(signing_in(ADA), in_hand)) as http:
+    admission = Admission()
+    admission.in_hand.close(patience_s=1)
+    async with asking(guarded(signing_in(ADA), admission)) as http:
         assert (await http.get("/mcp")).status_code == 503
         assert (await http.get("/healthz")).status_code == 200
 

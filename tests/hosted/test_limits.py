@@ -101,6 +101,34 @@ def test_calls_at_once_are_counted_until_they_end_however_they_end(clock: Clock)
     assert taken(some, caller(), 1) == 1
 
 
+def test_all_tenants_together_have_a_limit_too(clock: Clock) -> None:
+    some = Limits(tenant_per_minute=60, subject_per_minute=60, at_once=2, in_all=2, now=clock.now)
+    with some.one(caller()), some.one(caller("other")):
+        refusal = some.refusal(caller("third"))
+        assert refusal is not None
+        assert str(refusal).startswith("This server has 2 calls in hand already. Call again")
+        assert taken(some, caller("third"), 1) == 0
+    assert taken(some, caller("third"), 1) == 1
+
+
+def test_at_the_door_those_on_their_way_in_are_counted_too(clock: Clock) -> None:
+    some = Limits(tenant_per_minute=60, subject_per_minute=60, at_once=2, in_all=3, now=clock.now)
+    with some.coming(caller()), some.coming(caller()):
+        assert some.refusal_at_door(caller()) is not None
+        # Those two may still be let in: they have been counted already.
+        assert some.refusal(caller()) is None
+        with some.coming(caller("other")):
+            assert some.refusal_at_door(caller("third")) is not None
+    assert some.refusal_at_door(caller()) is None
+
+
+def test_asking_whether_a_call_would_be_let_in_counts_nothing(clock: Clock) -> None:
+    some = limits(clock, tenant=2)
+    for _ in range(10):
+        assert some.refusal(caller()) is None
+    assert taken(some, caller(), 5) == 2
+
+
 @pytest.mark.slow
 def test_however_many_others_come_nobody_gets_more_calls(clock: Clock) -> None:
     some = limits(clock)

@@ -42,7 +42,8 @@ def others(issuer: Issuer) -> list[str]:
 
 
 def seen(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
-    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    own = {"date", "x-request-id"}
+    headers = {name: value for name, value in answer.headers.items() if name not in own}
     return answer.status_code, answer.content, headers
 
 

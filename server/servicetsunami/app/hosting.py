@@ -106,14 +106,13 @@ def admission(settings: Settings, watchers: "Sequence[Watcher]" = ()) -> "Admiss
 
     if not settings.asks_for_credentials:
         return Admission(watchers=watchers)
-    return Admission(
-        Limits(
-            tenant_per_minute=settings.calls_per_minute,
-            subject_per_minute=settings.calls_per_minute_of_subject,
-            at_once=settings.calls_at_once,
-        ),
-        watchers,
+    limits = Limits(
+        tenant_per_minute=settings.calls_per_minute,
+        subject_per_minute=settings.calls_per_minute_of_subject,
+        at_once=settings.calls_at_once,
+        in_all=settings.calls_at_once_in_all,
     )
+    return Admission(limits, watchers)
 
 
 def _caller(app: App, identity: Identity) -> Caller:

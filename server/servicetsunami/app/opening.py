@@ -1,6 +1,6 @@
 """Builds every object once, in order, and closes them in reverse: read it to learn the server."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from servicetsunami.app.databricks import caller_of, sync_worker, workspace_conf
 from servicetsunami.app.services import Parts, services
 from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
 from servicetsunami.engines.sql.engine import PRELOAD, SqlEngine
+from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.audit import Audit
@@ -27,6 +28,7 @@ from servicetsunami.stores.results import ResultStore
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
+    from servicetsunami.engines.kernels.pool import KernelPool
     from servicetsunami.sync.worker import SyncWorker
 
 
@@ -42,6 +44,10 @@ class App:
     audit: Audit
     worker: "SyncWorker | None"
     """Carries changes to Databricks; None where there is no workspace."""
+    pools: Mapping[str, WorkerPool]
+    """The children by what they do."""
+    kernel_pools: "Sequence[KernelPool]"
+    """The pool of kernels, once somebody has needed it."""
     readable_catalogs: frozenset[str] = frozenset()
 
     def caller(self) -> Caller:
@@ -83,6 +89,12 @@ async def open_app(
             connection=parts.connection,
             audit=parts.audit,
             worker=worker,
+            pools={
+                "sql": parts.engine.pool,
+                "ingest": parts.ingest_pool,
+                "model": parts.model_pool,
+            },
+            kernel_pools=parts.kernel_pools,
             readable_catalogs=frozenset(catalogs if readable is None else readable),
         )
     finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -82,6 +82,20 @@ class Parts:
     tasks: TaskGroup
     closing: AsyncExitStack
     is_hosted: bool
+    kernel_pools: "list[KernelPool]" = field(default_factory=list)
+    """The pool of kernels, once somebody has needed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lake:
+    """What has to do with datasets, on which most other services stand."""
+
+    catalog: Catalog
+    roots: AllowedRoots
+    queries: Queries
+    pulling: Pulling
+    remote_catalog: RemoteCatalog
+    datasets: Datasets
 
 
 def services(
@@ -92,9 +106,43 @@ def services(
     roots: Sequence[Path],
 ) -> Services:
     """All services; `roots` are the folders that files may come from."""
-    metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
+    metadata, usage = parts.metadata, parts.usage
     wake = worker.wake if worker is not None else _nothing_to_wake
-    catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
+    lake = _lake(settings, parts, roots, wake)
+    data = RunData(
+        metadata=metadata, queries=lake.queries, datasets=lake.datasets, results=parts.results
+    )
+    notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    kernels = cache(partial(_kernels, settings, parts))
+    records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
+    runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
+    vectors = _vectors(settings, parts, data, lake.datasets, lake.roots)
+    return Services(
+        datasets=lake.datasets,
+        queries=lake.queries,
+        notebooks=notebooks,
+        notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
+        job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
+        endpoint_sync=EndpointSync(metadata=metadata, connection=parts.connection, wake=wake),
+        index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
+        make_jobs=lambda: runs()[1],
+        make_runs=lambda: runs()[0],
+        remote_catalog=lake.remote_catalog,
+        sync=_sync(parts, lake, places, wake),
+        tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=settings.data_dir),
+        vectors=vectors,
+        models=_models(settings, parts, lake, kernels, wake),
+        long_work=LongWork(records=records, tasks=parts.tasks),
+        resources=Resources(metadata=metadata),
+        searching=_searching(parts, vectors, lake.remote_catalog),
+        audit=parts.audit,
+    )
+
+
+def _lake(
+    settings: Settings, parts: Parts, roots: Sequence[Path], wake: Callable[[], None]
+) -> Lake:
+    catalog = Catalog(parts.metadata, TableReader(), data_dir=settings.data_dir)
     allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
     queries = _queries(settings, parts, catalog)
     pulling = _pulling(settings, parts)
@@ -109,48 +157,23 @@ def services(
         roots=allowed,
         wake=wake,
     )
-    data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
-    notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
-    kernels = cache(partial(_kernels, settings, parts))
-    records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
-    runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
-    vectors = _vectors(settings, parts, data, datasets, allowed)
-    return Services(
-        datasets=datasets,
+    return Lake(
+        catalog=catalog,
+        roots=allowed,
         queries=queries,
-        notebooks=notebooks,
-        notebook_sync=NotebookSync(metadata=metadata, connection=parts.connection, wake=wake),
-        job_sync=JobSync(metadata=metadata, connection=parts.connection, wake=wake),
-        endpoint_sync=EndpointSync(metadata=metadata, connection=parts.connection, wake=wake),
-        index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
-        make_jobs=lambda: runs()[1],
-        make_runs=lambda: runs()[0],
+        pulling=pulling,
         remote_catalog=remote_catalog,
-        sync=_sync(parts, datasets, pulling, remote_catalog, places, wake),
-        tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
-        vectors=vectors,
-        models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
-        long_work=LongWork(records=records, tasks=parts.tasks),
-        resources=Resources(metadata=metadata),
-        searching=_searching(parts, vectors, remote_catalog),
-        audit=parts.audit,
+        datasets=datasets,
     )
 
 
-def _sync(  # noqa: PLR0917 - what the sync stands on
-    parts: Parts,
-    datasets: Datasets,
-    pulling: Pulling,
-    remote_catalog: RemoteCatalog,
-    places: Places,
-    wake: Callable[[], None],
-) -> Sync:
+def _sync(parts: Parts, lake: Lake, places: Places, wake: Callable[[], None]) -> Sync:
     return Sync(
         metadata=parts.metadata,
         connection=parts.connection,
-        datasets=datasets,
-        pulling=pulling,
-        remote_catalog=remote_catalog,
+        datasets=lake.datasets,
+        pulling=lake.pulling,
+        remote_catalog=lake.remote_catalog,
         usage=parts.usage,
         prepare=partial(prepare, parts.connection, places),
         wake=wake,
@@ -183,21 +206,19 @@ def _vectors(
     )
 
 
-def _models(  # noqa: PLR0917 - what the service for models stands on
+def _models(
     settings: Settings,
     parts: Parts,
-    catalog: Catalog,
-    datasets: Datasets,
-    roots: AllowedRoots,
+    lake: Lake,
     kernels: "Callable[[], KernelPool]",
     wake: Callable[[], None],
 ) -> Models:
     return models(
         settings,
         metadata=parts.metadata,
-        catalog=catalog,
-        datasets=datasets,
-        roots=roots,
+        catalog=lake.catalog,
+        datasets=lake.datasets,
+        roots=lake.roots,
         usage=parts.usage,
         pool=parts.model_pool,
         lend_kernel=partial(_lent_kernel, settings, kernels),
@@ -238,6 +259,7 @@ def _kernels(settings: Settings, parts: Parts) -> "KernelPool":
 
     pool = kernel_pool(settings, parts.tasks, is_hosted=parts.is_hosted)
     parts.closing.push_async_callback(pool.aclose)
+    parts.kernel_pools.append(pool)
     return pool
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +13,9 @@ from anyio.abc import TaskGroup, TaskStatus
 from servicetsunami.app import hosting
 from servicetsunami.app.auditing import auditor_of, marking
 from servicetsunami.app.databricks import caller_of
+from servicetsunami.app.observing import metrics_door, watchers
 from servicetsunami.app.opening import App, open_app
+from servicetsunami.app.tracing import traces_sent
 from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import ServerError
 from servicetsunami.services.identities import Identities
@@ -19,8 +23,10 @@ from servicetsunami.settings import Settings
 
 if TYPE_CHECKING:
     from servicetsunami.transport.admission import Admission
+    from servicetsunami.transport.mcp import LakeServer
 
 _log = logging.getLogger(__name__)
+_up_log = logging.getLogger("servicetsunami.up")
 
 _JOBS_LOOK_EVERY_S: Final = 2.0
 _TENANTS_LOOK_EVERY_S: Final = 5.0
@@ -28,17 +34,12 @@ _TENANTS_LOOK_EVERY_S: Final = 5.0
 
 async def serve_stdio(settings: Settings) -> None:
     """Serve one client over stdin and stdout, until it closes stdin or a signal asks to stop."""
-    from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
-
-    async with open_app(settings, roots=[Path.home()], catalogs=["*"]) as app:
-        server = LakeServer(
-            app.services,
-            app.caller,
-            read_only=settings.read_only,
-            toolsets=settings.toolsets,
-            admission=_recorded(app) if settings.audit else None,
-            marking=marking(settings),
-        )
+    async with (
+        traces_sent(settings),
+        open_app(settings, roots=[Path.home()], catalogs=["*"]) as app,
+    ):
+        admission = _recorded(app) if settings.audit else None
+        server = _server(app, app.caller, admission)
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
@@ -58,22 +59,16 @@ async def serve_http(settings: Settings) -> None:
     hosting.check_hosting(settings)
     from servicetsunami.transport.auth import current_caller  # noqa: PLC0415 - the SDK is heavy
     from servicetsunami.transport.http import Web, bind, serve  # noqa: PLC0415 - the web stack is heavy
-    from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415
 
     bound = bind(settings.http_host, settings.http_port)
-    async with open_app(settings, is_hosted=True) as app:
+    async with traces_sent(settings), open_app(settings, is_hosted=True) as app:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
         auditor = None if settings.audit is False else auditor_of(app.audit)
-        server = LakeServer(
-            app.services,
-            caller,
-            read_only=settings.read_only,
-            toolsets=settings.toolsets,
-            admission=hosting.admission(settings, [auditor.watch] if auditor else []),
-            marking=marking(settings),
-        )
+        metrics = metrics_door(app)
+        watching = [*watchers(metrics.metrics), *([auditor.watch] if auditor else [])]
+        server = _server(app, caller, hosting.admission(settings, watching))
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
             if auditor is not None:
@@ -87,9 +82,30 @@ async def serve_http(settings: Settings) -> None:
                 upload_dir=settings.data_dir / "temp",
                 authenticator=authenticator,
                 auditor=auditor,
+                metrics=metrics,
             )
-            await serve(server, hosting.listening(settings), web, bound=bound)
+            await serve(
+                server,
+                hosting.listening(settings),
+                web,
+                bound=bound,
+                on_up=partial(_tell_up, settings),
+            )
             tasks.cancel_scope.cancel()
+
+
+def _server(app: App, caller: Callable[[], Caller], admission: "Admission | None") -> "LakeServer":
+    from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
+
+    settings = app.settings
+    return LakeServer(
+        app.services,
+        caller,
+        read_only=settings.read_only,
+        toolsets=settings.toolsets,
+        admission=admission,
+        marking=marking(settings),
+    )
 
 
 def _recorded(app: App) -> "Admission":
@@ -97,6 +113,13 @@ def _recorded(app: App) -> "Admission":
     from servicetsunami.transport.admission import Admission  # noqa: PLC0415 - the SDK is heavy
 
     return Admission(watchers=[auditor_of(app.audit).watch])
+
+
+def _tell_up(settings: Settings, address: str) -> None:
+    """The one line of a start, at any level of the log."""
+    paths = "/mcp and /sse" if settings.http_sse else "/mcp"
+    asked = "credentials are asked for" if settings.asks_for_credentials else "no credentials"
+    _up_log.info("serving %s at %s; %s", paths, address, asked)
 
 
 def _start_background(app: App, tasks: TaskGroup) -> None:

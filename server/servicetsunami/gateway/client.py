@@ -7,6 +7,7 @@ per second, the request. Nothing above or below this retries.
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -30,6 +31,7 @@ from servicetsunami.gateway.retry import (
     retry_after_s,
     wait_s,
 )
+from servicetsunami.gateway.tracing import RequestSpan
 
 T = TypeVar("T")
 Query: TypeAlias = Mapping[str, str | int | bool | Sequence[str]]
@@ -58,6 +60,8 @@ class WorkspaceClient:
             open_max_s=config.breaker_open_max_s,
             clock=clock,
         )
+        self.answers: Counter[int] = Counter()
+        """Requests that were sent, by the status of their answers; 0 for those without one."""
         self._unguarded = Breaker(failures_max=sys.maxsize, open_s=0, open_max_s=0, clock=clock)
         self._credentials = credentials or credentials_of(config, http)
         self._limiter = AsyncLimiter(max(1.0, config.requests_per_s), 1.0)
@@ -157,28 +161,39 @@ class WorkspaceClient:
         """
         what = f"{method} {path}"
         for is_last in (False, True):
-            sent = {"User-Agent": self.config.user_agent, **(headers or {})}
-            sent |= await self._credentials.headers()
-            request = self.http.build_request(
-                method,
-                path,
-                params=_flat(query),
-                json=json,
-                headers=sent,
-                content=None if content is None else content(),
-            )
-            async with self._limiter:
-                response = await _dispatch(self.http, request, what)
-            try:
-                if response.is_success:
-                    yield response
-                    return
-                failure = await _failure(response, what)
-            finally:
-                await response.aclose()
+            with RequestSpan(method, self.config.host) as span:
+                sent = {"User-Agent": self.config.user_agent, **span.headers, **(headers or {})}
+                sent |= await self._credentials.headers()
+                request = self.http.build_request(
+                    method,
+                    path,
+                    params=_flat(query),
+                    json=json,
+                    headers=sent,
+                    content=None if content is None else content(),
+                )
+                async with self._limiter:
+                    response = await self._sent(request, what)
+                span.answered(response.status_code)
+                try:
+                    if response.is_success:
+                        yield response
+                        return
+                    failure = await _failure(response, what)
+                finally:
+                    await response.aclose()
             is_old = isinstance(failure, _Expired)
             if is_last or not is_old or not self._credentials.renew():
                 raise failure
+
+    async def _sent(self, request: httpx.Request, what: str) -> httpx.Response:
+        try:
+            response = await _dispatch(self.http, request, what)
+        except Failure:
+            self.answers[0] += 1
+            raise
+        self.answers[response.status_code] += 1
+        return response
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -9,10 +9,13 @@ from pydantic.fields import FieldInfo
 from servicetsunami.settings.databricks import DatabricksSettings
 from servicetsunami.settings.http import HttpSettings
 from servicetsunami.settings.lake import LakeSettings
+from servicetsunami.settings.observing import ObservingSettings
 from servicetsunami.settings.protection import ProtectionSettings
 
 
-class Settings(DatabricksSettings, HttpSettings, ProtectionSettings, LakeSettings):
+class Settings(
+    DatabricksSettings, HttpSettings, ObservingSettings, ProtectionSettings, LakeSettings
+):
     """Read once at start, by app and cli only; everything below gets plain values."""
 
     def catalog_of(self, tenant: str, *, is_single: bool) -> str:

@@ -67,6 +67,11 @@ class HttpSettings(Part):
         ge=1,
         description="Calls of one tenant that a server has in hand at once; more are refused.",
     )
+    calls_at_once_in_all: int = Field(
+        default=256,
+        ge=1,
+        description="Calls of all tenants that a server has in hand at once; more are refused.",
+    )
     auth: bool = Field(
         default=False,
         description="Ask every HTTP request for an API key or a token. On by itself where a "

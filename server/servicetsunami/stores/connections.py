@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, QueuePool, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,6 +22,12 @@ class Engines:
     read: AsyncEngine
     where: str
     file: Path | None = None
+
+    def in_use(self) -> int:
+        """How many connections are lent out now."""
+        # On PostgreSQL both share one pool.
+        pools = {id(engine.pool): engine.pool for engine in (self.write, self.read)}
+        return sum(cast("QueuePool", pool).checkedout() for pool in pools.values())
 
     async def dispose(self) -> None:
         """Close all connections."""

@@ -96,6 +96,11 @@ class Database:
             raise
         return cls(engines)
 
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections are lent out now."""
+        return self._engines.in_use()
+
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Transaction]:
         """Write: all of it is committed at the end of the block, or none of it.

@@ -32,6 +32,11 @@ class Metadata:
         """Have something done, once, between the opening and its first use."""
         self._then = then
 
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections are lent out now."""
+        return 0 if self._database is None else self._database.connections_in_use
+
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator["Transaction"]:
         """Write: all of the block is committed, or none of it."""

@@ -84,9 +84,16 @@ class Outbox:
 
     async def depth(self, tenant: str) -> Depth:
         """Count the items that still wait and those that are parked, and date the oldest."""
+        return await self._depth(owned_by(tenant, OUTBOX))
+
+    async def depth_of_all(self) -> Depth:
+        """The same for all tenants together."""
+        return await self._depth()
+
+    async def _depth(self, *conditions: ColumnElement[bool]) -> Depth:
         parked = func.sum(case((OUTBOX.c.state == ItemState.PARKED, 1), else_=0))
         statement = select(func.count(), parked, func.min(OUTBOX.c.created_at)).where(
-            owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(UNFINISHED)
+            *conditions, OUTBOX.c.state.in_(UNFINISHED)
         )
         items, held, oldest_at = (await self._connection.execute(statement)).one()
         return Depth(items=items - (held or 0), parked=held or 0, oldest_at=oldest_at)

@@ -52,6 +52,16 @@ class Runs:
             raise _unknown(run_id)
         return _to_run(row)
 
+    async def active_of_all(self) -> dict[str, int]:
+        """How many runs of all tenants have not ended, by state."""
+        statement = (
+            select(RUNS.c.state, func.count().label("count"))
+            .where(RUNS.c.state.in_(_ACTIVE))
+            .group_by(RUNS.c.state)
+        )
+        found = await self._connection.execute(statement)
+        return dict.fromkeys(_ACTIVE, 0) | {row.state: row.count for row in found}
+
     async def list(
         self,
         tenant: str,

@@ -66,7 +66,7 @@ class Admission:
 
     def __init__(self, limits: Limits | None = None, watchers: Sequence[Watcher] = ()) -> None:
         self.in_hand = CallsInHand()
-        self._limits = limits
+        self.limits = limits
         self._watchers = watchers
 
     @asynccontextmanager
@@ -92,7 +92,7 @@ class Admission:
                 require(caller, scope, name)
                 with (
                     self.in_hand.one(),
-                    self._limits.one(caller) if self._limits else nullcontext(),
+                    self.limits.one(caller) if self.limits else nullcontext(),
                 ):
                     yield operation
                 operation.outcome = Outcome.OK
@@ -101,6 +101,16 @@ class Admission:
                 raise
             finally:
                 operation.seconds = time.monotonic() - started
+
+    async def note_refusal(
+        self, caller: Caller, name: str, error: ServerError, *, door: str
+    ) -> None:
+        """Have the watchers see an operation that was refused before it came here."""
+        operation = Operation(caller=caller, name=name, door=door, arguments=_NO_ARGUMENTS)
+        async with AsyncExitStack() as watching:
+            for watch in self._watchers:
+                await watching.enter_async_context(watch(operation))
+            operation.outcome, operation.error = _told(error)
 
 
 def _told(error: BaseException) -> tuple[Outcome, str]:

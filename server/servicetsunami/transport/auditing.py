@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from servicetsunami.domain.audit import SERVER, AuditEntry
-from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.redaction import redacted
 from servicetsunami.domain.visible import visible
 from servicetsunami.errors import ServerError
@@ -46,20 +45,6 @@ class Auditor:
                 await self._audit.note_at_once(entry)
             else:
                 self._audit.note(entry)
-
-    async def denied(self, caller: Caller, name: str, *, error: ServerError) -> None:
-        """Note an operation that was refused before it was looked at."""
-        await self._audit.note_at_once(
-            AuditEntry(
-                tenant=caller.tenant,
-                subject=caller.subject,
-                issuer=caller.issuer,
-                door="mcp",
-                operation=_plain(name),
-                outcome=Outcome.DENIED.value,
-                error=type(error).__name__,
-            )
-        )
 
     def refused(self, *, address: str, path: str, error: ServerError) -> None:
         """Note a credential that opened nothing; it is no tenant's, whatever it says of itself."""

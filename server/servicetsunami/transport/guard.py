@@ -1,9 +1,10 @@
 """Stands before every route: whom a request may come from, who makes it, what it may ask."""
 
-import json
 import logging
+from contextlib import nullcontext
 from typing import Final
 
+from anyio import sleep
 from mcp.server.transport_security import (
     RequestBodyLimitMiddleware,
     TransportSecurityMiddleware,
@@ -13,38 +14,48 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servicetsunami.domain.caller import EVERYTHING
+from servicetsunami.domain.caller import EVERYTHING, Caller
 from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauthenticated
+from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator, LakeUser
-from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.health import HEALTH_PATHS
 from servicetsunami.transport.problems import answer, describe
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.rest.admitted import is_rest
 from servicetsunami.transport.scopes import TOOL_SCOPES
+from servicetsunami.transport.tool_calls import ToolCall, tool_called
 
 _log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S: Final = 5
+_HOLD_S: Final = 0.05
 
 
 class Guard:
-    """An ASGI middleware; without an authenticator every request is the one local user's."""
+    """An ASGI middleware; without an authenticator every request is the one local user's.
+
+    `open_paths` are for anybody, by whatever name: they say nothing, or ask for a credential of
+    their own.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        in_hand: CallsInHand,
+        admission: Admission,
         security: TransportSecuritySettings,
         body_bytes_max: int,
         authenticator: Authenticator | None,
         resource: Resource,
         auditor: Auditor | None = None,
+        mcp_path: str = "/mcp",
+        open_paths: frozenset[str] = HEALTH_PATHS,
     ) -> None:
         self._app = app
-        self._in_hand = in_hand
+        self._mcp_path = mcp_path
+        self._open_paths = open_paths
+        self._admission = admission
         self._security = TransportSecurityMiddleware(security)
         self._authenticator = authenticator
         self._resource = resource
@@ -53,7 +64,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its user."""
-        if scope["type"] == "lifespan" or scope.get("path") in HEALTH_PATHS:
+        if scope["type"] == "lifespan" or scope.get("path") in self._open_paths:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -74,7 +85,7 @@ class Guard:
         refusal = await self._security.validate_request(request)
         if refusal is not None:
             return refusal
-        if self._in_hand.is_closed:
+        if self._admission.in_hand.is_closed:
             return _unavailable("This server is stopping.")
         if self._authenticator is None or request.url.path in WELL_KNOWN:
             return None
@@ -97,29 +108,49 @@ class Guard:
         return None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, unless it calls a tool that its credential does not allow.
+        """Pass the request on, unless it calls a tool that it may not call, or not now.
 
-        The call itself would be refused too; asked over HTTP, the status is what makes a client
-        ask its user for more.
+        The call itself would be refused too. Asked over HTTP, the status is what makes a client
+        ask its user for more; and what is too much is refused before it costs what a call costs.
         """
         user = scope.get("user")
         if not isinstance(user, LakeUser) or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         message = await receive()
-        tool = _tool_called(message.get("body", b""))
-        needed = TOOL_SCOPES.get(tool or "")
-        if needed is not None and needed not in user.caller.scopes:
-            error = Denied(f"{tool} needs the scope {needed}.", "Ask for a credential with it.")
-            if self._auditor is not None:
-                await self._auditor.denied(user.caller, str(tool), error=error)
-            response = _problem(403, "insufficient_scope", error)
-            response.headers["WWW-Authenticate"] = self._resource.challenge(
-                error="insufficient_scope", scopes=[*sorted(user.caller.scopes), needed]
-            )
+        asked = tool_called(message.get("body", b""))
+        response = None if asked is None else await self._refused(asked, user.caller, scope)
+        if response is not None:
             await response(scope, receive, send)
             return
-        await self._app(scope, _replayed(message, receive), send)
+        limits = self._admission.limits
+        with nullcontext() if asked is None or limits is None else limits.coming(user.caller):
+            await self._app(scope, _replayed(message, receive), send)
+
+    async def _refused(self, asked: ToolCall, caller: Caller, scope: Scope) -> Response | None:
+        """What to answer instead of calling a tool; None for a call that may go on."""
+        needed = TOOL_SCOPES.get(asked.tool)
+        if needed is not None and needed not in caller.scopes:
+            error = Denied(
+                f"{asked.tool} needs the scope {needed}.", "Ask for a credential with it."
+            )
+            await self._admission.note_refusal(caller, asked.tool, error, door="mcp")
+            response = _problem(403, "insufficient_scope", error)
+            response.headers["WWW-Authenticate"] = self._resource.challenge(
+                error="insufficient_scope", scopes=[*sorted(caller.scopes), needed]
+            )
+            return response
+        limits = self._admission.limits
+        refusal = None if limits is None else limits.refusal_at_door(caller)
+        if refusal is None:
+            return None
+        # Whoever calls again at once is not answered at once: that would cost the others.
+        await sleep(_HOLD_S)
+        if scope["path"] != self._mcp_path:
+            # Over SSE the answer has to come over the stream, so the call refuses itself.
+            return None
+        await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
+        return asked.refused(refusal)
 
     def _note(self, request: Request, error: ServerError) -> None:
         """Have a refused credential recorded."""
@@ -133,19 +164,6 @@ class Guard:
             error="invalid_token", scopes=sorted(EVERYTHING)
         )
         return response
-
-
-def _tool_called(body: bytes) -> str | None:
-    """The tool that a JSON-RPC message calls, or None."""
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    params = message.get("params") if isinstance(message, dict) else None
-    if not isinstance(params, dict) or message.get("method") != "tools/call":
-        return None
-    name = params.get("name")
-    return name if isinstance(name, str) else None
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

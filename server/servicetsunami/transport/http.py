@@ -4,7 +4,8 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
@@ -24,8 +25,10 @@ from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
-from servicetsunami.transport.health import health_routes
+from servicetsunami.transport.health import HEALTH_PATHS, health_routes
 from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.transport.metrics import Metrics, MetricsDoor
+from servicetsunami.transport.request_ids import RequestIds
 from servicetsunami.transport.resource_metadata import Resource
 from servicetsunami.transport.rest.admitted import Desk
 from servicetsunami.transport.rest.app import routes_of
@@ -74,6 +77,7 @@ class Web:
     upload_dir: Path
     authenticator: Authenticator | None = None
     auditor: Auditor | None = None
+    metrics: MetricsDoor = field(default_factory=lambda: MetricsDoor(Metrics()))
 
 
 def is_loopback(host: str) -> bool:
@@ -104,22 +108,38 @@ async def serve(
     web: Web,
     *,
     bound: socket.socket,
+    on_up: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve at the address until SIGTERM or SIGINT, and until the calls in hand have ended."""
+    """Serve at the address until SIGTERM or SIGINT, and until the calls in hand have ended.
+
+    `on_up` is told the address, once requests are answered.
+    """
     config = uvicorn.Config(
         _web_app(server, listening, web),
-        # Its own handlers would write what ours redact.
-        log_config=None,
         http="httptools",
         lifespan="on",
+        # Its own handlers would write what ours redact.
+        log_config=None,
         log_level="warning",
+        access_log=False,
         proxy_headers=bool(listening.proxies),
         forwarded_allow_ips=list(listening.proxies),
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    await _Server(config, server.admission.in_hand, patience_s=listening.drain_s).serve([bound])
+    running = _Server(
+        config,
+        server.admission.in_hand,
+        patience_s=listening.drain_s,
+        on_up=None if on_up is None else partial(on_up, _address(bound)),
+    )
+    await running.serve([bound])
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
@@ -130,27 +150,32 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
         max_request_body_size=listening.body_bytes_max,
         transport_security=_CHECKED_BEFORE,
     )
+    metrics = web.metrics
+    _count_sessions(server, metrics.metrics)
     routes: list[BaseRoute] = [
         *health_routes(server.admission.in_hand, web.check_ready),
+        *metrics.routes(),
         *mcp.routes,
         *_rest_routes(server, listening, web.upload_dir),
     ]
     if listening.with_sse:
-        routes += _sse_routes(server, listening.body_bytes_max)
+        routes += _sse_routes(server, listening.body_bytes_max, metrics.metrics)
     if web.authenticator is not None:
         routes += resource.routes()
     guard = Middleware(
         Guard,
-        in_hand=server.admission.in_hand,
+        admission=server.admission,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
         authenticator=web.authenticator,
         resource=resource,
         auditor=web.auditor,
+        mcp_path=MCP_PATH,
+        open_paths=HEALTH_PATHS | metrics.open_paths,
     )
     return Starlette(
         routes=routes,
-        middleware=[guard, Middleware(AuthContextMiddleware)],
+        middleware=[Middleware(RequestIds), guard, Middleware(AuthContextMiddleware)],
         lifespan=lambda _: server.session_manager.run(),
     )
 
@@ -181,12 +206,18 @@ def _security(listening: Listening) -> TransportSecuritySettings:
     )
 
 
-def _sse_routes(server: LakeServer, body_bytes_max: int) -> list[BaseRoute]:
+def _count_sessions(server: LakeServer, metrics: Metrics) -> None:
+    # The SDK tells their number nowhere else.
+    opened = server.session_manager._server_instances
+    metrics.sessions.labels("http").set_function(lambda: len(opened))
+
+
+def _sse_routes(server: LakeServer, body_bytes_max: int, metrics: Metrics) -> list[BaseRoute]:
     transport = SseServerTransport(
         _MESSAGES_PATH, security_settings=_CHECKED_BEFORE, max_request_body_size=body_bytes_max
     )
     return [
-        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport), methods=["GET"]),
+        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport, metrics), methods=["GET"]),
         Mount(_MESSAGES_PATH, app=transport.handle_post_message),
     ]
 
@@ -194,13 +225,15 @@ def _sse_routes(server: LakeServer, body_bytes_max: int) -> list[BaseRoute]:
 class _SseEndpoint:
     """Serves one client for as long as it keeps its stream open."""
 
-    def __init__(self, server: LakeServer, transport: SseServerTransport) -> None:
+    def __init__(self, server: LakeServer, transport: SseServerTransport, metrics: Metrics) -> None:
         self._server = server
         self._transport = transport
+        self._open = metrics.sessions.labels("sse")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
-            await self._server.run_streams(incoming, outgoing)
+        with self._open.track_inprogress():
+            async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
+                await self._server.run_streams(incoming, outgoing)
 
 
 class _Server(uvicorn.Server):
@@ -211,10 +244,24 @@ class _Server(uvicorn.Server):
     process before our children and counts are looked after.
     """
 
-    def __init__(self, config: uvicorn.Config, in_hand: CallsInHand, *, patience_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        in_hand: CallsInHand,
+        *,
+        patience_s: float,
+        on_up: Callable[[], None] | None,
+    ) -> None:
         super().__init__(config)
         self._in_hand = in_hand
         self._patience_s = patience_s
+        self._on_up = on_up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self._on_up is not None and self.started:
+            self._on_up()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""

@@ -51,6 +51,7 @@ class Recorded:
     method: str
     path: str
     query: str
+    traceparent: str = ""
 
 
 class Recorder:
@@ -64,9 +65,10 @@ class Recorder:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/__fake__"):
             query = scope.get("query_string", b"").decode()
+            trace = dict(scope["headers"]).get(b"traceparent", b"").decode()
             with self.lock:
                 self.requests.append(
-                    Recorded(time.monotonic(), scope["method"], scope["path"], query)
+                    Recorded(time.monotonic(), scope["method"], scope["path"], query, trace)
                 )
         await self.app(scope, receive, send)
 

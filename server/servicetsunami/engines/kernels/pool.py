@@ -35,6 +35,16 @@ class KernelPool:
         self._ready_at = 0.0
         self._is_preparing = False
 
+    @property
+    def busy(self) -> int:
+        """How many kernels run something; nested runs are not counted."""
+        return self._slots.borrowed_tokens
+
+    @property
+    def idle(self) -> int:
+        """How many are kept ready."""
+        return int(self._ready is not None)
+
     @asynccontextmanager
     async def acquire(
         self, spec: KernelSpec, *, is_nested: bool = False

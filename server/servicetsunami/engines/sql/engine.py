@@ -148,7 +148,7 @@ class SqlEngine:
         spill_mb_max: int = 10_000,
         result_bytes_max: int = 1_000_000_000,
     ) -> None:
-        self._pool = WorkerPool(
+        self.pool = WorkerPool(
             zygote=zygote,
             target=_TARGET,
             options={
@@ -158,6 +158,7 @@ class SqlEngine:
                 "spill_mb_max": spill_mb_max,
                 "result_bytes_max": result_bytes_max,
             },
+            kind="duckdb",
             workers_max=workers_max,
             address_space_bytes=address_space_bytes,
         )
@@ -165,7 +166,7 @@ class SqlEngine:
     @asynccontextmanager
     async def session(self, ask: Ask) -> AsyncGenerator["SqlSession"]:
         """Lend a child for one question: begin it, look up its tables, run it."""
-        async with self._pool.acquire(affinity=ask.tenant) as worker:
+        async with self.pool.acquire(affinity=ask.tenant) as worker:
             yield SqlSession(worker, ask)
 
     async def page(
@@ -173,7 +174,7 @@ class SqlEngine:
     ) -> Page:
         """Cut a page out of a kept result; raises NotFound when the result is gone."""
         arguments = {"path": str(result_path), "page": _page_request(options, offset)}
-        async with self._pool.acquire(affinity=tenant) as worker:
+        async with self.pool.acquire(affinity=tenant) as worker:
             answer = await worker.call("page", arguments, timeout_s=_PAGE_TIMEOUT_S)
         return _page(answer, columns=_columns(answer), row_count=answer["row_count"])
 
@@ -201,7 +202,7 @@ class SqlEngine:
         }
         answer = None
         try:
-            async with self._pool.acquire(affinity=tenant) as worker:
+            async with self.pool.acquire(affinity=tenant) as worker:
                 answer = await worker.call("remember", arguments, timeout_s=_REMEMBER_TIMEOUT_S)
         finally:
             if answer is None:
@@ -210,15 +211,15 @@ class SqlEngine:
 
     async def warm(self) -> None:
         """Start the children that the first question would have to wait for."""
-        await self._pool.warm()
+        await self.pool.warm()
 
     def retire_idle(self) -> None:
         """Give the memory of idle children back."""
-        self._pool.retire_idle()
+        self.pool.retire_idle()
 
     def close(self) -> None:
         """End all children at once."""
-        self._pool.close()
+        self.pool.close()
 
 
 class SqlSession:

@@ -16,7 +16,7 @@ class WorkerPool:
     `target` is `package.module:function`, called in the child as `function(channel, options)`;
     `options` are plain JSON values. `spare` is how many idle children are kept ready while others
     work (within `workers_max`), so that a short call need not wait for a long one.
-    `address_space_bytes` is the RLIMIT_AS of each child.
+    `address_space_bytes` is the RLIMIT_AS of each child, `kind` what their spans are named by.
     """
 
     def __init__(
@@ -28,8 +28,10 @@ class WorkerPool:
         workers_max: int,
         address_space_bytes: int | None,
         spare: int = 1,
+        kind: str = "worker",
     ) -> None:
         self._zygote = zygote
+        self._kind = kind
         self._target = target
         self._options = options
         self._workers_max = workers_max
@@ -38,6 +40,16 @@ class WorkerPool:
         self._turns = anyio.Semaphore(workers_max)
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
+
+    @property
+    def busy(self) -> int:
+        """How many children are at work."""
+        return len(self._busy)
+
+    @property
+    def idle(self) -> int:
+        """How many are kept ready."""
+        return len(self._idle)
 
     @asynccontextmanager
     async def acquire(self, *, affinity: str | None = None) -> AsyncGenerator[Worker]:
@@ -104,7 +116,7 @@ class WorkerPool:
             options=self._options,
             address_space_bytes=self._address_space_bytes,
         )
-        return Worker(connection, end=lambda: self._zygote.end(number))
+        return Worker(connection, end=lambda: self._zygote.end(number), kind=self._kind)
 
 
 def _is_alive(worker: Worker) -> bool:

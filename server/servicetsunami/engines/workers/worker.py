@@ -15,6 +15,7 @@ from servicetsunami.engines.workers.frames import (
     pack,
 )
 from servicetsunami.engines.workers.sockets import is_silent, receive, send
+from servicetsunami.engines.workers.tracing import work_span
 from servicetsunami.errors import LimitExceeded, ServerError, TimedOut
 
 Progress = Callable[[dict[str, Any]], Awaitable[None] | None]
@@ -24,10 +25,16 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A child that serves one call at a time; obtained from `WorkerPool.acquire`."""
+    """A child that serves one call at a time; obtained from `WorkerPool.acquire`.
 
-    def __init__(self, connection: socket.socket, *, end: Callable[[], None]) -> None:
+    `kind` is what its spans are named by.
+    """
+
+    def __init__(
+        self, connection: socket.socket, *, end: Callable[[], None], kind: str = "worker"
+    ) -> None:
         self._connection = connection
+        self._kind = kind
         self._end = end
         self._healthy = True
         self.affinity: str | None = None
@@ -55,6 +62,12 @@ class Worker:
         task is cancelled, the child is dead before the cancellation goes on.
         """
         data = pack({"method": method, "arguments": arguments}, bytes_max=REQUEST_BYTES_MAX)
+        with work_span(self._kind, method):
+            return _result_of(await self._answer(data, timeout_s, on_progress, fds))
+
+    async def _answer(
+        self, data: bytes, timeout_s: float, on_progress: Progress | None, fds: Sequence[int]
+    ) -> dict[str, Any]:
         answer = None
         try:
             with anyio.fail_after(timeout_s):
@@ -69,7 +82,7 @@ class Worker:
                 await self.kill()
         if answer.get("recycle"):
             self._healthy = False
-        return _result_of(answer)
+        return answer
 
     def end(self) -> None:
         """Have the child killed, without waiting for it."""

@@ -1,0 +1,42 @@
+"""Calls of tools as messages: which tool one calls, and how one is refused before it is served."""
+
+import json
+import math
+from dataclasses import dataclass
+
+from starlette.responses import JSONResponse, Response
+
+from servicetsunami.errors import TooManyCalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call in a JSON-RPC message."""
+
+    id: str | int | None
+    tool: str
+
+    def refused(self, error: TooManyCalls) -> Response:
+        """The answer of a tool that failed, which a model reads, and when to come again."""
+        said = {"type": "text", "text": str(error)}
+        # Revisions with a handshake know no type of a result, and pass over it.
+        result = {"resultType": "complete", "content": [said], "isError": True}
+        return JSONResponse(
+            {"jsonrpc": "2.0", "id": self.id, "result": result},
+            headers={"Retry-After": str(math.ceil(error.wait_s))},
+        )
+
+
+def tool_called(body: bytes) -> ToolCall | None:
+    """The call that a message is, or None for any other."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    params = message.get("params") if isinstance(message, dict) else None
+    if not isinstance(params, dict) or message.get("method") != "tools/call":
+        return None
+    name, number = params.get("name"), message.get("id")
+    if not isinstance(name, str):
+        return None
+    return ToolCall(id=number if isinstance(number, str | int) else None, tool=name)
