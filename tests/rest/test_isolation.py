@@ -14,13 +14,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from servicetsunami.app import App, open_app
-from servicetsunami.transport.admission import Admission
-from servicetsunami.transport.rest.admitted import Desk
-from servicetsunami.transport.rest.app import routes_of
-from servicetsunami.transport.rest.uploads import Uploads
 from tests.hosted.test_isolation import (
     BASES,
     SECRET,
@@ -34,6 +29,7 @@ from tests.hosted.test_isolation import (
     what_the_owner_has_is_as_it_was,
 )
 from tests.rest.asking import NATIVE
+from tests.rest.inside import client_of, desk_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -87,17 +83,7 @@ class RestScene:
 
 async def speaking(stack: AsyncExitStack, app: App, tenant: str) -> httpx.AsyncClient:
     caller = replace(app.caller(), tenant=tenant, subject="ada")
-    desk = Desk(
-        services=app.services,
-        admission=Admission(),
-        caller=lambda: caller,
-        uploads=Uploads(folder=app.settings.data_dir / "temp"),
-        is_read_only=False,
-    )
-    web = Starlette(routes=routes_of(desk, body_bytes_max=2**20, upload_bytes_max=2**20))
-    transport = httpx.ASGITransport(web)
-    client = httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60)
-    return await stack.enter_async_context(client)
+    return await stack.enter_async_context(client_of(desk_of(app, caller=lambda: caller)))
 
 
 @pytest.fixture
