@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/reference: settings, commands and tools.
+"""Writes the generated pages of docs/reference: settings, commands, tools and routes.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    only tells which are out of date (exit code 1)
@@ -21,6 +21,9 @@ from servicetsunami.app import open_app
 from servicetsunami.cli.commands import app as commands
 from servicetsunami.settings import Settings, variable
 from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.transport.rest.admitted import NATIVE
+from servicetsunami.transport.rest.app import application
+from servicetsunami.transport.rest.openapi import SCOPE, document
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py: change the source, then run it. -->"
@@ -188,6 +191,28 @@ def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     return str(schema.get("type", "any value"))
 
 
+def rest_page() -> str:
+    """Every route of the OpenAPI document with its scope."""
+    paths = document(application().routes)["paths"]
+    rows: dict[str, list[tuple[str, ...]]] = {"The native address": [], "The connector": []}
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            told = " ".join(operation["description"].split())
+            row = (f"`{method.upper()} {path}`", f"`{operation[SCOPE]}`", told)
+            rows["The native address" if path.startswith(NATIVE) else "The connector"].append(row)
+    tables = (
+        part
+        for title, found in rows.items()
+        for part in (f"## {title}", _table(("route", "scope", "what it does"), found))
+    )
+    return _page(
+        "REST",
+        "What `/openapi.json` on a server says in full, and `/docs` shows. How to use it: "
+        "[use the REST API](../how-to/use-the-rest-api.md).",
+        *tables,
+    )
+
+
 def _page(title: str, *parts: str) -> str:
     return "\n\n".join([f"# {title}", _NOTE, *(part for part in parts if part)]) + "\n"
 
@@ -206,6 +231,7 @@ def pages() -> dict[Path, str]:
         "settings.md": settings_page,
         "cli.md": cli_page,
         "tools.md": lambda: anyio.run(tools_page),
+        "rest.md": rest_page,
     }
     return {REFERENCE / name: make() for name, make in makers.items()}
 

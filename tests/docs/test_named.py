@@ -14,7 +14,7 @@ from servicetsunami.settings import Settings, variable
 from servicetsunami.transport.mcp import LakeServer
 from tests.docs.pages import all_pages
 
-GENERATED = ("settings.md", "cli.md", "tools.md")
+GENERATED = ("settings.md", "cli.md", "tools.md", "rest.md")
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,14 @@ async def test_a_request_comes_through_whole_and_with_its_user() -> None:
         assert (await http.post("/mcp", content="x" * 1001)).status_code == 413
 
 
+async def test_routes_of_rest_bound_bodies_and_check_scopes_themselves() -> None:
+    body = json.dumps(calling("ingest_dataset")) + " " * 1000
+    async with asking(guarded(signing_in(ADA))) as http:
+        answer = await http.post("/api/v1/datasets", content=body)
+
+    assert answer.json() == {"body": body, "user": "acme"}
+
+
 @pytest.mark.parametrize(
     ("path", "user"),
     [
@@ -124,7 +132,11 @@ async def test_each_trouble_with_a_credential_has_its_status(
         answer = await http.get("/mcp")
 
     assert answer.status_code == status
-    assert answer.json()["error"] == error
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["error"] == error
+    assert told["status"] == status
+    assert told["error_description"] == told["detail"] == f"{told['what']} {told['next_step']}"
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert ("retry-after" in answer.headers) == (status == 503)
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from servicetsunami.domain.caller import Scope
+from servicetsunami.transport.problems import STATUSES
 from tests.hosted.issuing import Issuer, settings_for
 from tests.hosted.serving import HttpServer, http_server
 from tests.rest.asking import CONNECTOR, NATIVE, ok, operations, problem, store
@@ -75,9 +76,15 @@ def test_every_operation_says_how_it_fails(speak: Speaker) -> None:
         assert {"400", "401", "403", "404", "409", "413", "422", "429", "500", "503"} <= told
         assert operation["description"]
     assert len(names) == len(list(operations(speak("acme"))))
+    examples = {}
     for error in errors.values():
         [content] = error["content"].values()
-        assert content["example"]["next_step"]
+        assert content["examples"]
+        examples |= content["examples"]
+    for kind, example in examples.items():
+        assert example["value"]["type"] == f"/docs#{kind}"
+        assert example["value"]["next_step"]
+    assert {kind.__name__ for kind in STATUSES} | {"InternalError", "NoSuchRoute"} == set(examples)
 
 
 @pytest.mark.slow

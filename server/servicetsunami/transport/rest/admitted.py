@@ -33,8 +33,7 @@ KIND: Final = "x-kind"
 """Where it has the kind of asset that it is about."""
 NATIVE: Final = "/api/v1"
 CONNECTOR: Final = "/servicetsunami/v1/databricks"
-PATIENCE_S: Final = 20.0
-"""How long a call waits for work, before it hands back the run that it goes on as."""
+_PATIENCE_S: Final = 20.0
 
 
 def is_rest(path: str) -> bool:
@@ -44,13 +43,17 @@ def is_rest(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What all routes need: the services, and whom they are for."""
+    """What all routes need: the services, and whom they are for.
+
+    A call waits `patience_s` for work, before it hands back the run that it goes on as.
+    """
 
     services: "Services"
     admission: Admission
     caller: Callable[[], Caller]
     uploads: Uploads
-    is_read_only: bool
+    is_read_only: bool = False
+    patience_s: float = _PATIENCE_S
 
     @asynccontextmanager
     async def admit(
@@ -83,6 +86,11 @@ class RestCall:
         """All services."""
         return self.desk.services
 
+    @property
+    def patience_s(self) -> float:
+        """How long the call may wait."""
+        return self.desk.patience_s
+
     def admit(
         self, name: str, arguments: Mapping[str, object]
     ) -> AbstractAsyncContextManager[Operation]:
@@ -99,7 +107,7 @@ class RestCall:
             tool=tool,
             about=about,
             report=silent,
-            patience_s=PATIENCE_S,
+            patience_s=self.patience_s,
         )
 
     def accepted(self, response: Response, run_id: str) -> None:

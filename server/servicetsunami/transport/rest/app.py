@@ -41,7 +41,7 @@ _FILES: Final[Mapping[str, str]] = {
     "/docs/page.css": "page.css",
 }
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 _UPLOAD: Final = "/datasets/ingest"

@@ -23,7 +23,6 @@ from servicetsunami.transport.problems import describe
 from servicetsunami.transport.rest.admitted import (
     KIND,
     OPERATION,
-    PATIENCE_S,
     AdmittedRoute,
     CallOf,
     RestCall,
@@ -156,7 +155,7 @@ async def _each(
     do: Callable[[str], Awaitable[Answer]],
 ) -> Outcomes:
     """Do it to one after the other, each an operation of its own, as long as the call may take."""
-    ends_at = time.monotonic() + PATIENCE_S
+    ends_at = time.monotonic() + call.patience_s
     items = []
     for name in names.names:
         try:

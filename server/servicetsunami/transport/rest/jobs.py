@@ -9,7 +9,7 @@ from servicetsunami.services.answers import AnyObject
 from servicetsunami.services.job_answers import JobRunAnswer, SavedJob
 from servicetsunami.services.routing import RunOn
 from servicetsunami.services.run_answers import RunsAnswer
-from servicetsunami.transport.rest.admitted import PATIENCE_S, CallOf, RestCall
+from servicetsunami.transport.rest.admitted import CallOf, RestCall
 from servicetsunami.transport.rest.arguments import Body, Cursor, Name
 from servicetsunami.transport.rest.assets import Kind, does, router_of
 from servicetsunami.transport.rest.runs import Since, State, is_going, list_runs
@@ -75,7 +75,11 @@ def jobs(prefix: str, noun: str) -> APIRouter:
     async def run(call: CallOf, name: Name, start: Start, response: Response) -> JobRunAnswer:
         """Run a job; one that takes long goes on, and is followed as a run."""
         answer = await call.services.jobs.run(
-            call.caller, name, start.parameters or {}, run_on=start.run_on, patience_s=PATIENCE_S
+            call.caller,
+            name,
+            start.parameters or {},
+            run_on=start.run_on,
+            patience_s=call.patience_s,
         )
         if is_going(answer.state):
             call.accepted(response, answer.run_id)

@@ -13,6 +13,7 @@ from servicetsunami.transport.problems import (
     BodyTooLarge,
     Fault,
     InvalidArguments,
+    NoSuchRoute,
     Problem,
     describe,
 )
@@ -32,19 +33,32 @@ Datasets, notebooks, pipelines, models and indexes of one tenant, over the same 
 MCP tools. Whose data it is about comes from the credential alone.
 """
 _FAULT: Final = Fault(field="body.max_rows", message="Input should be less than or equal to 1000")
-_EXAMPLES: Final[Mapping[int, ServerError]] = {
-    400: InvalidArguments("The arguments are not usable.", faults=[_FAULT]),
-    401: errors.Unauthenticated("The request has no credential.", "Send a valid token or API key."),
-    403: errors.Denied("ingest_dataset needs the scope lake:write.", "Ask for one that has it."),
-    404: errors.NotFound("No dataset is named 'sales'.", "Did you mean sale?"),
-    409: errors.Conflict("The dataset sales exists already, with 3 rows.", "Use mode append."),
-    413: BodyTooLarge.over(4 * 2**20, "SERVICETSUNAMI_HTTP_BODY_MB"),
-    422: errors.SqlRefused("DROP is not allowed.", "Only one SELECT is."),
-    429: errors.TooManyCalls("This tenant has 16 calls running already.", "Wait for one of them."),
-    502: errors.RemoteUnauthenticated("Databricks does not accept the credentials.", "Renew them."),
-    503: errors.RemoteUnavailable("Databricks did not answer.", "Try again later."),
-    504: errors.TimedOut("The query did not end within 25 s.", "Aggregate, or ask for less."),
-}
+_EXAMPLES: Final[Sequence[ServerError]] = (
+    InvalidArguments("The arguments are not usable.", faults=[_FAULT]),
+    errors.Unauthenticated("The request has no credential.", "Send a valid token or API key."),
+    errors.Denied("ingest_dataset needs the scope lake:write.", "Ask for one that has it."),
+    errors.RemoteDenied("Databricks does not let this server read main.x.", "Grant it SELECT."),
+    errors.NotFound("No dataset is named 'sales'.", "Did you mean sale?"),
+    NoSuchRoute("There is no GET /api/v1/nothing.", "Look at /openapi.json."),
+    errors.RemoteNotFound("Databricks has no table main.x.y.", "Check its name."),
+    errors.Conflict("The dataset sales exists already, with 3 rows.", "Use mode append."),
+    errors.ConfigurationError("No Databricks workspace is connected.", "Use run_on local."),
+    errors.RemoteConflict("The endpoint is being changed there.", "Try again in a minute."),
+    errors.RemotePending("Databricks is at work on it.", "Look again later."),
+    errors.Cancelled("It was asked to stop.", "Call again if it was not meant to."),
+    BodyTooLarge.over(4 * 2**20, "SERVICETSUNAMI_HTTP_BODY_MB"),
+    errors.InvalidInput("'a b' cannot name a dataset.", "Use letters, digits and _."),
+    errors.SqlRefused("The statement DROP is not allowed here: only reading is.", "Use SELECT."),
+    errors.SqlFailed("'x' cannot be cast to INT.", "Use try_cast."),
+    errors.LimitExceeded("The query needed more than 1,024 MiB.", "Aggregate or filter."),
+    errors.RemoteRefused("Databricks does not take it.", "Do what it says."),
+    errors.TooManyCalls("This tenant has 16 calls running already.", "Wait for one of them."),
+    errors.RemoteUnauthenticated("Databricks does not accept the credentials.", "Renew them."),
+    errors.RemoteError("Databricks answered something else.", "Look at its own log."),
+    errors.RemoteUnavailable("Databricks did not answer.", "Try again later."),
+    errors.TimedOut("The query did not end within 25 s.", "Aggregate, or ask for less."),
+)
+"""One of each kind: what a problem's `type` leads to."""
 _TITLES: Final[Mapping[int, str]] = {
     400: "The request does not fit the route",
     401: "The credential is missing, unknown or expired",
@@ -113,20 +127,20 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _error(status: int) -> dict[str, Any]:
-    cause = _EXAMPLES.get(status)
-    problem = internal() if cause is None else describe(cause)
+    problems = [internal()] if status == 500 else [describe(each) for each in _EXAMPLES]
+    examples = {
+        each.type.partition("#")[2]: {"value": each.model_dump(exclude_none=True)}
+        for each in problems
+        if each.status == status
+    }
+    schema = {"$ref": "#/components/schemas/Problem"}
     answer: dict[str, Any] = {
         "description": _TITLES[status],
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "example": problem.model_dump(exclude_none=True),
-            }
-        },
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
     }
     if status in _WAITS:
-        schema = {"type": "integer", "minimum": 0}
-        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": schema}}
+        wait = {"type": "integer", "minimum": 0}
+        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": wait}}
     return answer
 
 

@@ -11,7 +11,7 @@ from servicetsunami.services.progress import silent
 from servicetsunami.services.routing import RunOn
 from servicetsunami.services.run_answers import RunAnswer, RunsAnswer, StoppedRun
 from servicetsunami.services.run_plans import RunRequest
-from servicetsunami.transport.rest.admitted import PATIENCE_S, AdmittedRoute, CallOf, RestCall
+from servicetsunami.transport.rest.admitted import AdmittedRoute, CallOf, RestCall
 from servicetsunami.transport.rest.arguments import Body, Cursor, RunId
 from servicetsunami.transport.rest.assets import does
 
@@ -86,7 +86,7 @@ def runs(prefix: str) -> APIRouter:
     @router.post("/{run_id}/repair", name="repair_run", openapi_extra=does("run_job"))
     async def repair(call: CallOf, run_id: RunId, response: Response) -> JobRunAnswer:
         """Run again what failed in the run of a job, and all behind it."""
-        answer = await call.services.jobs.repair(call.caller, run_id, patience_s=PATIENCE_S)
+        answer = await call.services.jobs.repair(call.caller, run_id, patience_s=call.patience_s)
         if is_going(answer.state):
             call.accepted(response, answer.run_id)
         return answer
@@ -120,7 +120,7 @@ async def execute(
         timeout_s=how.timeout_s,
     )
     answer = await call.services.runs.run_notebook(
-        call.caller, request, silent, patience_s=PATIENCE_S
+        call.caller, request, silent, patience_s=call.patience_s
     )
     if is_going(answer.state):
         call.accepted(response, answer.run_id)

@@ -10,7 +10,7 @@ from servicetsunami.services.progress import silent
 from servicetsunami.services.routing import RunOn
 from servicetsunami.services.vector_search import FoundDocuments, Search
 from servicetsunami.services.vectors import IndexedDocuments
-from servicetsunami.transport.rest.admitted import PATIENCE_S, CallOf, RestCall
+from servicetsunami.transport.rest.admitted import CallOf, RestCall
 from servicetsunami.transport.rest.arguments import Body, Name, Whole
 from servicetsunami.transport.rest.assets import Kind, does, router_of
 
@@ -86,7 +86,7 @@ async def _change(call: RestCall, name: str, documents: Documents) -> IndexedDoc
         name,
         documents.source,
         delete=documents.delete,
-        seconds=PATIENCE_S,
+        seconds=call.patience_s,
         report=silent,
     )
 

@@ -73,13 +73,10 @@ const schemas = (api) =>
   });
 
 const errors = (api) => {
-  const all = new Map();
-  for (const response of Object.values(api.components.responses)) {
-    for (const { example } of Object.values(response.content)) {
-      all.set(example.type.split("#")[1], [example, response.description]);
-    }
-  }
-  return [...all].map(([kind, [example, description]]) => {
+  const all = Object.values(api.components.responses).flatMap((response) =>
+    Object.values(response.content).flatMap(({ examples }) =>
+      Object.entries(examples).map(([kind, { value }]) => [kind, value, response.description])));
+  return all.map(([kind, example, description]) => {
     const box = made(
       "details", "", made("summary", `${example.status} ${kind}`), made("p", `${description}.`),
       made("pre", JSON.stringify(example, null, 2)),
