@@ -6,7 +6,7 @@ import sys
 import anyio
 
 from servicetsunami.cli.loading import load_settings
-from servicetsunami.domain.redaction import RedactingFilter
+from servicetsunami.domain.redaction import RedactingFilter, redacted
 from servicetsunami.errors import ServerError
 from servicetsunami.settings import Settings
 
@@ -16,7 +16,7 @@ def serve_stdio() -> int:
     try:
         return serve(load_settings())
     except ServerError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{redacted(str(error))}\n")
         return 2
 
 
