@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
 
 from tests.hosted.issuing import Issuer, settings_for
 from tests.hosted.serving import HttpServer, connected, http_server
@@ -110,9 +112,45 @@ async def test_a_running_server_writes_within_moments(tmp_path: Path, issuer: Is
             assert time.monotonic() < ends_at
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_over_stdio_operations_are_recorded_where_that_is_wanted(
+    tmp_path: Path, recorded: bool
+) -> None:
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-P", "-m", "servicetsunami", "serve"],
+        env={
+            **os.environ,
+            "SERVICETSUNAMI_DATA_DIR": str(tmp_path / "data"),
+            **({"SERVICETSUNAMI_AUDIT": "true"} if recorded else {}),
+        },
+    )
+    async with Client(server) as client:
+        await client.call_tool("list_assets", {})
+    found = [(each["tenant"], each["operation"]) for each in shown(tmp_path)]
+    assert found == ([("local", "list_assets")] if recorded else [])
+
+
 def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
     answer = audit(tmp_path, "show", "--since", "yesterday")
     assert answer.returncode == 2
     assert "is no time" in answer.stderr
     assert "Nothing is recorded yet" in audit(tmp_path, "verify").stdout
     assert audit(tmp_path, "verify", "--known", "f" * 64).returncode == 1
+
+
+def test_an_error_at_the_start_shows_no_password(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "servicetsunami", "audit", "verify"],
+        env={
+            **os.environ,
+            "SERVICETSUNAMI_DATA_DIR": str(tmp_path / "data"),
+            "SERVICETSUNAMI_DATABASE_URL": "postgresql+asyncpg://lake:hunter22@127.0.0.1:1/x",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "127.0.0.1" in done.stderr
+    assert "hunter22" not in done.stderr

@@ -6,6 +6,7 @@ import anyio
 
 from servicetsunami.cli.loading import load_settings
 from servicetsunami.cli.logs import set_up_logging
+from servicetsunami.domain.redaction import redacted
 from servicetsunami.errors import ServerError
 from servicetsunami.settings import Settings
 
@@ -15,7 +16,7 @@ def serve_stdio() -> int:
     try:
         return serve(load_settings())
     except ServerError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{redacted(str(error))}\n")
         return 2
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from servicetsunami.cli.doctor import Check, Level
 from servicetsunami.cli.status import USAGE_PERIOD, Status
+from servicetsunami.domain.redaction import redacted
 from servicetsunami.errors import ServerError
 
 _LOOKS = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("FAIL", "red")}
@@ -23,8 +24,8 @@ def console() -> Console:
 def show_error(error: ServerError) -> None:
     """Say on stderr what failed and what to do."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    errors.print(Text.assemble(("error: ", "bold red"), error.what))
-    errors.print(Text(f"       {error.next_step}"))
+    errors.print(Text.assemble(("error: ", "bold red"), redacted(error.what)))
+    errors.print(Text(f"       {redacted(error.next_step)}"))
 
 
 def show_checks(checks: Sequence[Check]) -> None:

@@ -26,6 +26,8 @@ _SUMMARY_CHARS_MAX: Final = 1_000
 _TABLES: Final = re.compile(
     r"\b(?:from|join|table|into|update)\s+([`\w][`\w.:-]{0,200})", re.IGNORECASE
 )
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9_.]{0,18}", re.ASCII)
+"""Most names are; what is looked through for credentials takes many times as long."""
 
 
 class Auditor:
@@ -114,5 +116,7 @@ def _told(name: str, value: object) -> str:
 
 def _plain(text: str) -> str:
     """Text from outside, fit to be kept and shown in one line."""
+    if _HARMLESS.fullmatch(text):
+        return text
     short = text[:_VALUE_CHARS_MAX].encode("utf-8", "replace").decode().replace("\0", "")
     return " ".join(visible(redacted(short)).split())

@@ -20,11 +20,17 @@ from servicetsunami.engines.files.report import (
     rejects_of,
 )
 from servicetsunami.engines.files.types import arrow_type, type_text
+from servicetsunami.engines.files.unpack import UNPACKED_BYTES_MAX
 from servicetsunami.engines.files.workspace import Workspace
-from servicetsunami.errors import InvalidInput
+from servicetsunami.errors import InvalidInput, LimitExceeded
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_RATIO_MAX = 1_000
+"""Columns of few values are packed far better than text; beyond this, nothing honest is."""
+_RATIO_FREE_BYTES = 2 * 1024**3
 
 
 @contextmanager
@@ -37,6 +43,7 @@ def open_columnar(
     with ExitStack() as stack:
         try:
             kind, schema, batches, rows_total = _open(path, work, stack)
+            packed_bytes = path.stat().st_size
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(error) from error
         names = safe_names(schema.names)
@@ -54,7 +61,7 @@ def open_columnar(
         out = pa.schema(fields)
         yield Source(
             reader=pa.RecordBatchReader.from_batches(
-                out, _typed(batches, out, work, rows_total=rows_total)
+                out, _typed(batches, out, work, rows_total=rows_total, packed_bytes=packed_bytes)
             ),
             columns=tuple(columns),
             format=kind,
@@ -114,12 +121,28 @@ def _open_parquet(
     return "parquet", file.schema_arrow, batches, file.metadata.num_rows
 
 
+def _check(decoded_bytes: int, *, packed_bytes: int) -> None:
+    """Stop a file whose few bytes stand for more rows than anybody can have meant."""
+    is_odd = decoded_bytes > max(_RATIO_FREE_BYTES, packed_bytes * _RATIO_MAX)
+    if is_odd or decoded_bytes > UNPACKED_BYTES_MAX:
+        raise LimitExceeded(
+            f"The file has more than {decoded_bytes // 2**30} GiB of values in "
+            f"{packed_bytes:,} bytes.",
+            "It looks like a decompression bomb. If it is not, split it.",
+        )
+
+
 def _typed(
-    batches: Iterator[pa.RecordBatch], schema: pa.Schema, work: Workspace, *, rows_total: int | None
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    work: Workspace,
+    *,
+    rows_total: int | None,
+    packed_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa  # noqa: PLC0415
 
-    done = 0
+    done = decoded_bytes = 0
     try:
         for whole in batches:
             for start in range(0, whole.num_rows, BATCH_ROWS):
@@ -128,7 +151,10 @@ def _typed(
                     converted(column, field.type)
                     for column, field in zip(batch.columns, schema, strict=True)
                 ]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                typed = pa.RecordBatch.from_arrays(arrays, schema=schema)
+                decoded_bytes += typed.nbytes
+                _check(decoded_bytes, packed_bytes=packed_bytes)
+                yield typed
                 done += batch.num_rows
                 work.on_progress(done, min(1.0, done / rows_total) if rows_total else None)
     except (pa.ArrowException, OSError) as error:

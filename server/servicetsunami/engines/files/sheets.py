@@ -29,9 +29,10 @@ def open_workbook(
 ) -> Generator[Source]:
     """Open a worksheet; see `open_path`. Without the option `sheet` it is the first with cells."""
     _check_size(path)
-    workbook = _load(path)
-    name, sheet = _pick(workbook, options)
-    top, header, has_header, above = _header(sheet, options)
+    with _whole():
+        workbook = _load(path)
+        name, sheet = _pick(workbook, options)
+        top, header, has_header, above = _header(sheet, options)
     width = max(len(header), sheet.total_width)
     rows_total = max(1, sheet.total_height - top)
     values = ValueRows(
@@ -72,9 +73,17 @@ def _check_size(path: Path) -> None:
 def _load(path: Path) -> CalamineWorkbook:
     import python_calamine  # noqa: PLC0415
 
+    with path.open("rb") as file:
+        return python_calamine.CalamineWorkbook.from_filelike(file)
+
+
+@contextmanager
+def _whole() -> Generator[None]:
+    """Tell of a workbook that cannot be read, also of one whose parts are longer than they say."""
+    import python_calamine  # noqa: PLC0415
+
     try:
-        with path.open("rb") as file:
-            return python_calamine.CalamineWorkbook.from_filelike(file)
+        yield
     except (python_calamine.CalamineError, OSError) as error:
         raise InvalidInput(
             f"The workbook cannot be opened: {error}.",
