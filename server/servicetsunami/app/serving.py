@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app import hosting
+from servicetsunami.app.collector import spare_collector
 from servicetsunami.app.databricks import caller_of
 from servicetsunami.app.observing import metrics_door, watchers
 from servicetsunami.app.opening import App, open_app
@@ -68,6 +69,7 @@ async def serve_http(settings: Settings) -> None:
         )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
+            tasks.start_soon(_spare_collector_once_open, identities)
             if authenticator is None:
                 _look_after(app, app.caller(), tasks)
             else:
@@ -82,6 +84,15 @@ async def serve_http(settings: Settings) -> None:
                 on_up=partial(_tell_up, settings),
             )
             tasks.cancel_scope.cancel()
+
+
+async def _spare_collector_once_open(identities: Identities) -> None:
+    """Wait for the database, which brings the last of the large libraries."""
+    try:
+        await identities.check()
+    except ServerError as error:
+        _log.warning("the metadata database does not answer yet: %s", error)
+    spare_collector()
 
 
 def _tell_up(settings: Settings, address: str) -> None:
