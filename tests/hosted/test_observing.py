@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.databricks.connecting import environment
+from tests.docs.pages import ROOT
 from tests.fakes.databricks import FakeWorkspace
 from tests.hosted.collecting import Collector, collector
 from tests.hosted.issuing import Issuer, settings_for
@@ -128,6 +129,16 @@ def test_no_label_names_a_tenant_or_what_is_theirs(server: HttpServer, issuer: I
     labels = {label.partition("=")[0] for key in scraped(server) for label in key[1:]}
     kept = {"operation", "door", "outcome", "transport", "kind", "state", "status", "le"}
     assert labels - kept <= {"implementation", "major", "minor", "patchlevel", "version"}
+
+
+def test_every_metric_is_named_on_the_page_about_them(server: HttpServer) -> None:
+    page = (ROOT / "docs/how-to/observe.md").read_text(encoding="utf-8")
+    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    kinds = [line.split()[2:4] for line in answer.text.splitlines() if line.startswith("# TYPE")]
+    ours = [name for name, _ in kinds if name.startswith("servicetsunami_")]
+
+    assert len(ours) > 10
+    assert [name for name in ours if f"`{name.removesuffix('_created')}" not in page] == []
 
 
 @pytest.mark.parametrize(

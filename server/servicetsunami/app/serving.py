@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app import hosting
 from servicetsunami.app.auditing import auditor_of, marking
+from servicetsunami.app.collector import spare_collector
 from servicetsunami.app.databricks import caller_of
 from servicetsunami.app.observing import metrics_door, watchers
 from servicetsunami.app.opening import App, open_app
@@ -73,6 +74,7 @@ async def serve_http(settings: Settings) -> None:
             _start_background(app, tasks)
             if auditor is not None:
                 tasks.start_soon(app.audit.run)
+            tasks.start_soon(_spare_collector_once_open, identities)
             if authenticator is None:
                 _look_after(app, app.caller(), tasks)
             else:
@@ -113,6 +115,15 @@ def _recorded(app: App) -> "Admission":
     from servicetsunami.transport.admission import Admission  # noqa: PLC0415 - the SDK is heavy
 
     return Admission(watchers=[auditor_of(app.audit).watch])
+
+
+async def _spare_collector_once_open(identities: Identities) -> None:
+    """Wait for the database, which brings the last of the large libraries."""
+    try:
+        await identities.check()
+    except ServerError as error:
+        _log.warning("the metadata database does not answer yet: %s", error)
+    spare_collector()
 
 
 def _tell_up(settings: Settings, address: str) -> None:
