@@ -75,6 +75,7 @@ def listening(settings: Settings) -> "Listening":
         body_bytes_max=settings.http_body_mb * 2**20,
         drain_s=settings.http_drain_s,
         with_sse=settings.http_sse,
+        with_dashboard=settings.http_dashboard,
     )
 
 

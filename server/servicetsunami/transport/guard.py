@@ -17,6 +17,7 @@ from servicetsunami.domain.caller import EVERYTHING
 from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauthenticated
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.dashboard.routes import DASHBOARD_PATHS
 from servicetsunami.transport.health import HEALTH_PATHS
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.scopes import TOOL_SCOPES
@@ -24,6 +25,7 @@ from servicetsunami.transport.scopes import TOOL_SCOPES
 _log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S: Final = 5
+_READING: Final = ("GET", "HEAD")
 
 
 class Guard:
@@ -68,7 +70,7 @@ class Guard:
             return refusal
         if self._in_hand.is_closed:
             return _unavailable("This server is stopping.")
-        if self._authenticator is None or request.url.path in WELL_KNOWN:
+        if self._authenticator is None or _is_public(request):
             return None
         return await self._sign_in(request, self._authenticator)
 
@@ -115,6 +117,12 @@ class Guard:
             error="invalid_token", scopes=sorted(EVERYTHING)
         )
         return response
+
+
+def _is_public(request: Request) -> bool:
+    """Whether anybody may have it: how to get a credential, and the page that asks for one."""
+    path = request.url.path
+    return path in WELL_KNOWN or (request.method in _READING and path in DASHBOARD_PATHS)
 
 
 def _tool_called(body: bytes) -> str | None:

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.dashboard.routes import dashboard_routes
 from servicetsunami.transport.guard import Guard
 from servicetsunami.transport.health import health_routes
 from servicetsunami.transport.mcp import LakeServer
@@ -54,6 +55,7 @@ class Listening:
     body_bytes_max: int = 4 * 2**20
     drain_s: float = 30.0
     with_sse: bool = True
+    with_dashboard: bool = True
 
 
 def is_loopback(host: str) -> bool:
@@ -120,6 +122,8 @@ def _web_app(
     routes: list[BaseRoute] = [*health_routes(server.admission.in_hand, check_ready), *mcp.routes]
     if listening.with_sse:
         routes += _sse_routes(server, listening.body_bytes_max)
+    if listening.with_dashboard:
+        routes += dashboard_routes(asks_for_credentials=authenticator is not None)
     if authenticator is not None:
         routes += resource.routes()
     guard = Middleware(

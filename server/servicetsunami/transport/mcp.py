@@ -51,6 +51,7 @@ from servicetsunami.tools import (
 )
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.admission import Admission
+from servicetsunami.transport.dashboard.app import DashboardApp
 from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import scope_of
@@ -144,18 +145,24 @@ class LakeServer(MCPServer[Any]):
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
     ) -> None:
+        dashboard = DashboardApp()
         super().__init__(
             "servicetsunami",
             title="ServiceTsunami",
             version=__version__,
             instructions=INSTRUCTIONS,
             log_level="WARNING",
-            extensions=[*extensions, Tasks([RunTasks(services, caller), *task_sources])],
+            extensions=[
+                *extensions,
+                dashboard,
+                Tasks([RunTasks(services, caller), *task_sources]),
+            ],
         )
         self.services = services
         self.caller = caller
         self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
+        self.middleware.append(dashboard.tie)
         for function, title, kind in _TOOLS:
             if kind == "read" or not read_only:
                 self.add_tool(
