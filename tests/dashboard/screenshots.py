@@ -58,7 +58,7 @@ def _take_all(browser: Browser, url: str) -> None:
     page.get_by_role("table", name="Outbox").wait_for()
     _take(page, "sync-dark")
     page = _open(browser, url, "datasets", scheme="light", size=_WIDE)
-    page.get_by_role("button", name="airlines").click()
+    page.get_by_role("button", name="default.daily").click()
     page.wait_for_selector(".grid")
     _take(page, "datasets-light")
     page = _open(browser, url, "notebooks", scheme="light", size=_WIDE)

@@ -28,6 +28,31 @@ ACTIONS = ":is(a, button, input, select):not(:disabled)"
 CREDENTIAL = "servicetsunami.credential"
 
 
+AUDIT = "lake://audit"
+NOW = "2026-01-01T00:00:00+00:00"
+RECORD = {
+    "number": 1,
+    "at": NOW,
+    "operation": "cancel_run",
+    "outcome": "denied",
+    "subject": "ada",
+    "assets": [MARKUP],
+    "seconds": 0.1,
+}
+SHARE = {"used": 80.5, "limit": 100, "percent": 80.5, "unit": "USD", "state": "nearly used up"}
+MORE_USAGE = {
+    "budget": {"limits": {"list_cost": SHARE}, "warning": "81 % of list_cost is used."},
+    "quotas": {"storage_bytes": 50_000_000_000, "indexes": 3},
+    "figures": {"run_seconds": {"value": 3.5, "is_exact": False, "as_of": NOW}},
+    "cost": {
+        "state": "known",
+        "list_cost": 4.2,
+        "dbus": 6,
+        "products": [{"product": "SQL", "dbus": 6, "list_cost": 4.2, "is_exact": True}],
+    },
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A server that has been lived in."""
@@ -111,6 +136,7 @@ def test_a_narrow_screen_scrolls_only_downwards(look: Look, place: Place, view: 
 def test_a_tenant_without_anything_is_told_how_to_begin(look: Look, place: Place) -> None:
     page = settled(signed_in(look, place, "newcomer").open())
     expect(page.get_by_text("There is nothing here yet.")).to_be_visible()
+    expect(page.get_by_role("link", name="Audit")).to_have_count(0)
     for view in VIEWS:
         page.locator(f"nav a[href='#{view}']").click()
         settled(page)
@@ -294,6 +320,42 @@ def test_a_page_that_nobody_sees_asks_for_nothing(look: Look, place: Place) -> N
     assert asked == []
     with page.expect_request("**/mcp"):
         page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def _with_more(route: Route) -> None:
+    """What servers tell that have budgets and an audit record."""
+    answer = route.fetch()
+    told, asked = answer.json(), json.loads(route.request.post_data or "")
+    if asked["params"].get("name") == "tenant_usage":
+        told["result"]["structuredContent"] |= MORE_USAGE
+    elif asked["method"] == "resources/list":
+        told["result"]["resources"].append({"uri": AUDIT, "name": "audit"})
+    elif asked["params"].get("uri") == AUDIT:
+        content = {"uri": AUDIT, "text": json.dumps({"records": [RECORD]})}
+        route.fulfill(json={"jsonrpc": "2.0", "id": asked["id"], "result": {"contents": [content]}})
+        return
+    route.fulfill(response=answer, json=told)
+
+
+def test_budgets_costs_and_the_audit_record_are_shown_where_there_are_any(
+    look: Look, place: Place
+) -> None:
+    looking = signed_in(look, place)
+    looking.page.route("**/mcp", _with_more)
+    page = settled(looking.open("usage"))
+    expect(page.get_by_text("80.5 of 100 USD")).to_be_visible()
+    expect(page.get_by_text(re.compile("of 50 GB"))).to_be_visible()
+    expect(page.get_by_text("81 % of list_cost")).to_be_visible()
+    figures = page.get_by_role("table", name="Figures")
+    expect(figures.get_by_role("row", name="run seconds")).to_contain_text("estimated")
+    products = page.get_by_role("table", name="Cost by product")
+    expect(products.get_by_role("row", name="SQL")).to_contain_text("4.20")
+    assert violations(page) == []
+    page.get_by_role("link", name="Audit").click()
+    audit = page.get_by_role("table", name="Audit")
+    expect(audit.get_by_role("row", name="cancel_run")).to_contain_text("denied")
+    expect(audit.get_by_text(MARKUP)).to_be_visible()
+    assert violations(page) == []
 
 
 def sign_in(page: Page, credential: str) -> None:

@@ -18,6 +18,7 @@ MODULES: Final = (
     "outputs",
     "dialogs",
     "running",
+    "assets",
     "datasets",
     "notebooks",
     "jobs",

@@ -17,20 +17,19 @@ export const audit = {
 
 function entries(told) {
   const given = JSON.parse(told.text || "[]");
-  const list = Array.isArray(given) ? given : given.records || given.entries || given.items || [];
-  return list.map((each, index) => ({ index, at: each.at || each.created_at || each.started_at, ...each }));
+  return Array.isArray(given) ? given : Object.values(given).find(Array.isArray) || [];
 }
 
 function rows(records) {
   return table({
-    label: "Audit", rows: records, keyOf: (each) => each.id ?? each.sequence ?? each.index,
+    label: "Audit", rows: records, keyOf: (each) => each.number,
     columns: [
-      { title: "What", main: true, cell: (each) => h("code", null, each.name || each.operation || each.tool || "") },
+      { title: "What", main: true, cell: (each) => h("code", null, each.operation) },
+      { title: "Outcome", cell: (each) => h("span", { title: each.error }, badge(each.outcome), each.error && ` ${each.error}`) },
       { title: "Who", cell: (each) => each.subject || "–" },
+      { title: "On", cell: (each) => h("span", { class: "name" }, (each.assets || []).join(", ")) },
+      { title: "By", cell: (each) => each.door || "" },
       { title: "When", cell: (each) => ago(each.at) },
-      { title: "Outcome", cell: (each) => badge(each.outcome || "–") },
-      { title: "Error", cell: (each) => each.error || "" },
-      { title: "By way of", cell: (each) => each.door || "" },
     ],
   });
 }

@@ -1,4 +1,4 @@
-// Asks before anything is changed.
+// Asks before anything is changed. Without a form: the frames of hosts submit none.
 
 import { h } from "./dom.js";
 
@@ -13,11 +13,11 @@ export function ask({ title, text, action, danger = false, fields = [] }) {
         : h("input", { id, name: field.name, value: field.value, type: "text", spellcheck: "false", autocomplete: "off", required: Boolean(field.mustBe) });
       return { field, input, row: h("p", { class: "field" }, h("label", { for: id }, field.label), input, field.hint && h("small", { class: "quiet" }, field.hint)) };
     });
-    const confirm = h("button", { type: "submit", class: danger ? "danger" : "primary" }, action);
+    const confirm = h("button", { type: "button", class: danger ? "danger" : "primary" }, action);
     const cancel = h("button", { type: "button" }, "Not now");
     const dialog = h("dialog", { "aria-labelledby": "dialog-title" },
-      h("form", { method: "dialog" }, h("h2", { id: "dialog-title" }, title), text && h("p", null, text),
-        inputs.map(({ row }) => row), h("div", { class: "row end" }, cancel, confirm)));
+      h("h2", { id: "dialog-title" }, title), text && h("p", null, text),
+      inputs.map(({ row }) => row), h("div", { class: "row end" }, cancel, confirm));
     const fits = () => inputs.every(({ field, input }) => !field.mustBe || input.value === field.mustBe);
     const check = () => { confirm.disabled = !fits(); };
     const close = (values) => {
@@ -28,9 +28,12 @@ export function ask({ title, text, action, danger = false, fields = [] }) {
     dialog.addEventListener("input", check);
     dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(null); });
     cancel.addEventListener("click", () => close(null));
-    dialog.querySelector("form").addEventListener("submit", (event) => {
-      event.preventDefault();
+    const agree = () => {
       if (fits()) close(Object.fromEntries(inputs.map(({ field, input }) => [field.name, input.value])));
+    };
+    confirm.addEventListener("click", agree);
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.nodeName === "INPUT") agree();
     });
     check();
     document.getElementById("dialogs").append(dialog);

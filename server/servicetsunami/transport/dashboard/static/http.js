@@ -93,6 +93,7 @@ function parsed(text) {
 // The structured answer of a tool; what it says where it failed.
 export function answered(result) {
   const said = (result.content || []).filter((part) => part.type === "text").map((part) => part.text).join("\n");
-  if (result.isError) throw new Trouble("said", said);
+  // The marks around others' words are for models.
+  if (result.isError) throw new Trouble("said", said.replace(/<\/?data-[0-9a-f]+>/g, ""));
   return result.structuredContent || parsed(said) || {};
 }

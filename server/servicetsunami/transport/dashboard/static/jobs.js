@@ -2,8 +2,8 @@
 
 import { h } from "./dom.js";
 import { timeline } from "./charts.js";
-import { listKey, listNeed, nothing, searching, syncActions, toggling, turning } from "./datasets.js";
-import { ago, badge, button, empty, facts, loaded, opener, pager, section, syncBadge, table } from "./parts.js";
+import { assetSection, describeNeed, listNeed, opened, syncActions } from "./assets.js";
+import { ago, badge, button, empty, facts, loaded, pager, section } from "./parts.js";
 import { runJob, runNeeds, runTable } from "./running.js";
 
 const STATES = ["", "RUNNING", "SUCCESS", "FAILED", "CANCELED", "TIMEDOUT", "LOST"];
@@ -20,16 +20,21 @@ export const jobs = {
     if ((s.ui.runPages || []).length) args.cursor = s.ui.runPages.at(-1);
     return [
       listNeed(s, "job"),
-      ...(s.ui.open ? [{ key: `job ${s.ui.open}`, tool: "describe_asset", args: { kind: "job", name: s.ui.open }, every: 30 }] : []),
+      ...(s.ui.open ? [describeNeed("job", opened(s).name)] : []),
       ...runNeeds(s, { key: runsKey(s), args, every: 15, open: s.ui.run }),
     ];
   },
   render: (s) => [
-    section("Jobs", { side: searching(s, "Search jobs") },
-      loaded(s.entry(listKey(s, "job"), "job"), () => s.reload(listKey(s, "job")), (answer) => [
-        answer.assets.length ? rows(s, answer.assets) : nothing(s, "No jobs yet.", "create_job makes one of notebooks and SQL, with a schedule."),
-        turning(s, answer, ["job", "jobs"]),
-      ])),
+    assetSection(s, {
+      kind: "job", title: "Jobs", many: ["job", "jobs"], detail,
+      none: ["No jobs yet.", "create_job makes one of notebooks and SQL, with a schedule."],
+      columns: [
+        { title: "Tasks", num: true, cell: (each) => each.tasks ?? "–" },
+        { title: "Next", cell: (each) => (each.next_fire_at ? ago(each.next_fire_at) : h("span", { class: "quiet" }, "by hand")) },
+        { title: "Revision", num: true, cell: (each) => each.version },
+      ],
+      action: ({ name }) => s.can("run_job") && button("Run", { key: `run ${name}`, spoken: `Run ${name}`, kind: "primary", click: () => runJob(s, name) }),
+    }),
     section("Runs", { side: states(s) }, loaded(s.entry(runsKey(s), "runs"), () => s.reload(runsKey(s)), (answer) => {
       const runs = answer.runs || [];
       const toggle = (id) => s.set({ run: s.ui.run === id ? null : id });
@@ -45,34 +50,16 @@ function states(s) {
     STATES.map((state) => h("option", { value: state, selected: (s.ui.state || "") === state }, state ? state.toLowerCase() : "all states")));
 }
 
-function rows(s, assets) {
-  return table({
-    label: "Jobs", rows: assets, keyOf: (each) => each.name, isOpen: (each) => each.name === s.ui.open, opened: (each) => detail(s, each),
-    columns: [
-      { title: "Name", main: true, cell: (each) => opener(each.name, each.name === s.ui.open, toggling(s, each.name)) },
-      { title: "Sync", cell: (each) => syncBadge(each.sync, s.isConnected()) },
-      { title: "Tasks", num: true, cell: (each) => each.tasks ?? "–" },
-      { title: "Next", cell: (each) => (each.next_fire_at ? ago(each.next_fire_at) : h("span", { class: "quiet" }, "by hand")) },
-      { title: "Revision", num: true, cell: (each) => each.version },
-      { title: "Changed", cell: (each) => ago(each.updated_at) },
-      { title: "", cell: (each) => s.can("run_job") && button("Run", { key: `run ${each.name}`, spoken: `Run ${each.name}`, kind: "primary", click: () => runJob(s, each.name) }) },
-    ],
-  });
-}
-
-function detail(s, { name }) {
-  const key = `job ${name}`;
-  return loaded(s.entry(key), () => s.reload(key), (told) => {
-    const job = told.job || {};
-    const tasks = (job.settings && job.settings.tasks) || [];
-    return [
-      syncActions(s, "job", name, told.sync, false),
-      facts([["Schedule", job.schedule], ["Runs on", job.run_on], ["Fires next", job.next_fire_times && job.next_fire_times.slice(0, 3).join(", ")]]),
-      h("h3", null, "Tasks"),
-      h("ol", { class: "tasks" }, tasks.map((task) => h("li", { key: task.task_key }, h("span", { class: "name" }, task.task_key), badge(kindOf(task)),
-        (task.depends_on || []).length > 0 && h("span", { class: "quiet" }, `after ${task.depends_on.map((each) => each.task_key).join(", ")}`)))),
-    ];
-  });
+function detail(s, name, told) {
+  const job = told.job || {};
+  const tasks = (job.settings && job.settings.tasks) || [];
+  return [
+    syncActions(s, "job", name, told.sync, false),
+    facts([["Schedule", job.schedule], ["Runs on", job.run_on], ["Fires next", job.next_fire_times && job.next_fire_times.slice(0, 3).join(", ")]]),
+    h("h3", null, "Tasks"),
+    h("ol", { class: "tasks" }, tasks.map((task) => h("li", { key: task.task_key }, h("span", { class: "name" }, task.task_key), badge(kindOf(task)),
+      (task.depends_on || []).length > 0 && h("span", { class: "quiet" }, `after ${task.depends_on.map((each) => each.task_key).join(", ")}`)))),
+  ];
 }
 
 const kindOf = (task) => (Object.keys(task).find((name) => name.endsWith("_task")) || "task").replace("_task", "").replaceAll("_", " ");

@@ -106,7 +106,8 @@ export class Shell {
     ui.typed = typed;
     clearTimeout(this.typing);
     this.typing = setTimeout(() => {
-      Object.assign(ui, { search: typed.trim(), pages: [], open: null });
+      for (const name of Object.keys(ui)) if (name.startsWith("pages ")) delete ui[name];
+      Object.assign(ui, { search: typed.trim(), open: null });
       this.tick();
       this.render();
     }, TYPED_MS);

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { ask } from "./dialogs.js";
 import { count, since } from "./format.js";
 import { ago, button, empty, facts, loaded, section, syncBadge, table } from "./parts.js";
-import { pullButton } from "./datasets.js";
+import { pullButton } from "./assets.js";
 
 export const SYNC = "sync";
 const WINS = "Where something was changed on Databricks meanwhile, what is here replaces it.";

@@ -6,8 +6,6 @@ import { bytes, count, lasting, plural } from "./format.js";
 import { ago, empty, facts, loaded, section, table } from "./parts.js";
 
 const PERIODS = [["day", "Day"], ["week", "Week"], ["month", "Month"]];
-const KNOWN = new Set(["catalog", "period", "since", "as_of", "is_exact", "assets", "storage_bytes", "storage_note", "tools", "days", "outbox", "databricks", "budget", "budgets"]);
-
 const key = (s) => `usage ${s.ui.period || "week"}`;
 
 export const usage = {
@@ -22,10 +20,8 @@ export const usage = {
       h("details", null, h("summary", null, "The same as a table"), daily(told)),
     ])),
     section("By tool", loaded(s.entry(key(s), "usage"), () => s.reload(key(s)), (told) => (told.tools.length ? byTool(told) : empty("Nothing was called in this time.")))),
-    section("Storage and more", loaded(s.entry(key(s), "usage"), () => s.reload(key(s)), (told) => [
-      facts([["Storage", bytes(told.storage_bytes)], ["Note", told.storage_note], ["Databricks", told.databricks],
-        ["Counts", told.is_exact ? "exact" : "partly estimated"], ["As of", ago(told.as_of)], ...more(told)]), others(told),
-    ])),
+    section("Figures", loaded(s.entry(key(s), "usage"), () => s.reload(key(s)), (told) => figures(told))),
+    cost((s.entry(key(s), "usage") || {}).value),
   ],
 };
 
@@ -72,27 +68,56 @@ function byTool(told) {
   });
 }
 
-// Budgets, where the server has some: [{name, used, limit, unit}], or one of them.
+// Of a limit: how much of it is used. Servers without budgets and quotas tell of none.
 export function budgets(told) {
-  const given = [told.budgets || told.budget || []].flat().filter((each) => each && typeof each === "object");
-  const known = given.filter((each) => Number.isFinite(each.used) && Number.isFinite(each.limit));
-  if (!known.length) return null;
-  return h("div", { class: "budgets" }, known.map((each) => {
-    const label = String(each.name || each.kind || "Budget").replaceAll("_", " ");
-    const unit = each.unit ? ` ${each.unit}` : "";
-    return meter(label, each.used, each.limit, `${count(each.used)} of ${count(each.limit)}${unit}${each.is_exact === false ? ", estimated" : ""}`);
-  }));
+  const { limits = {}, warning, basis } = told.budget || {};
+  const found = Object.entries(limits).map(([name, { used, limit, unit }]) => meter(`${words(name)} this month`, used, limit, `${count(used)} of ${count(limit)} ${unit || ""}`));
+  for (const [name, limit] of Object.entries(told.quotas || {})) {
+    const isBytes = name.endsWith("_bytes");
+    found.push(meter(words(name), quotaUse(told, name), limit, `${(isBytes ? bytes : count)(quotaUse(told, name))} of ${(isBytes ? bytes : count)(limit)}`));
+  }
+  if (!found.length) return null;
+  return [warning && h("p", { class: "error" }, warning), h("div", { class: "budgets" }, found), basis && h("p", { class: "quiet" }, basis)];
 }
 
-const isPlain = (value) => ["string", "number", "boolean"].includes(typeof value);
+const words = (name) => name.replaceAll("_", " ");
 
-// What a newer server tells besides is shown as it is called.
-function more(told) {
-  return Object.entries(told).filter(([name, value]) => !KNOWN.has(name) && isPlain(value)).map(([name, value]) => [name.replaceAll("_", " "), String(value)]);
+function quotaUse(told, name) {
+  if (name === "storage_bytes") return told.storage_bytes;
+  if (name === "rows") return told.assets.reduce((sum, each) => sum + (each.row_count || 0), 0);
+  const found = told.assets.find((each) => [`${each.kind}s`, `${each.kind}es`].includes(name));
+  return found ? found.count : 0;
 }
 
-function others(told) {
-  const found = Object.entries(told).filter(([name, value]) => !KNOWN.has(name) && !isPlain(value) && value !== null);
-  return found.map(([name, value]) => h("details", { key: name }, h("summary", null, name.replaceAll("_", " ")),
-    h("pre", { tabindex: "0", role: "region", "aria-label": name }, JSON.stringify(value, null, 2))));
+// Every figure says whether it was counted or estimated, and when.
+function figures(told) {
+  const given = told.figures || { storage_bytes: { value: told.storage_bytes, is_exact: told.is_exact, as_of: told.as_of, note: told.storage_note } };
+  return table({
+    label: "Figures", rows: Object.entries(given), keyOf: ([name]) => name,
+    columns: [
+      { title: "Figure", main: true, cell: ([name]) => words(name.replace(/_bytes$/, "")) },
+      { title: "Value", num: true, cell: ([name, { value }]) => (name.endsWith("_bytes") ? bytes(value) : count(value)) },
+      { title: "Kind", cell: ([, { is_exact }]) => (is_exact ? "exact" : "estimated") },
+      { title: "As of", cell: ([, { as_of }]) => ago(as_of) },
+      { title: "Note", cell: ([, { note }]) => note || "" },
+    ],
+  });
+}
+
+function cost(told) {
+  if (!told || !told.cost) return null;
+  const { state, list_cost, dbus, currency, is_exact, covered_until, why, next, products, estimated_since } = told.cost;
+  return section("Cost on Databricks",
+    facts([["State", state], ["List cost", list_cost !== undefined && `${list_cost.toFixed(2)} ${currency || ""}`], ["DBUs", dbus === undefined ? null : count(dbus)],
+      ["Kind", is_exact === undefined ? null : is_exact ? "exact" : "estimated"], ["Billed until", covered_until && ago(covered_until)], ["Why", why], ["What next", next],
+      ...Object.entries(estimated_since || {}).filter(([, value]) => typeof value !== "object").map(([name, value]) => [`${words(name)}, not billed yet`, String(value)])]),
+    (products || []).length > 0 && table({
+      label: "Cost by product", rows: products, keyOf: (each) => `${each.product} ${each.is_exact}`,
+      columns: [
+        { title: "Product", main: true, cell: (each) => each.product },
+        { title: "DBUs", num: true, cell: (each) => count(each.dbus) },
+        { title: "List cost", num: true, cell: (each) => (each.list_cost === undefined ? "–" : each.list_cost.toFixed(2)) },
+        { title: "Kind", cell: (each) => (each.is_exact ? "exact" : "estimated") },
+      ],
+    }));
 }
