@@ -107,14 +107,19 @@ async def test_routes_of_rest_bound_bodies_and_check_scopes_themselves() -> None
         ("/readyz", None),
         ("/.well-known/oauth-protected-resource", None),
         ("/.well-known/oauth-protected-resource/mcp", None),
+        ("/dashboard", None),
+        ("/dashboard/", None),
+        ("/dashboard/data", "acme"),
+        ("/dashboards", "acme"),
         ("/mcp", "acme"),
     ],
 )
-async def test_only_health_and_well_known_ask_for_no_credential(
+async def test_only_health_well_known_and_the_dashboard_ask_for_no_credential(
     path: str, user: str | None
 ) -> None:
     async with asking(guarded(signing_in(ADA))) as http:
         assert (await http.get(path)).json()["user"] == user
+        assert (await http.post("/dashboard")).json()["user"] == "acme"
 
 
 @pytest.mark.parametrize(

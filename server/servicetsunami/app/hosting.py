@@ -76,6 +76,7 @@ def listening(settings: Settings) -> "Listening":
         upload_bytes_max=settings.http_upload_mb * 2**20,
         drain_s=settings.http_drain_s,
         with_sse=settings.http_sse,
+        with_dashboard=settings.http_dashboard,
     )
 
 

@@ -20,6 +20,9 @@ class HttpSettings(Part):
     http_sse: bool = Field(
         default=True, description="Serve the older HTTP+SSE transport at /sse as well."
     )
+    http_dashboard: bool = Field(
+        default=True, description="Serve the dashboard, a page for people, at /dashboard."
+    )
     http_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Names under which the server may be called, separated by commas, beside those "

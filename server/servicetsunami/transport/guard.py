@@ -19,6 +19,7 @@ from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauth
 from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator, LakeUser
+from servicetsunami.transport.dashboard.routes import DASHBOARD_PATHS
 from servicetsunami.transport.health import HEALTH_PATHS
 from servicetsunami.transport.problems import answer, describe
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
@@ -30,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S: Final = 5
 _HOLD_S: Final = 0.05
+_READING: Final = ("GET", "HEAD")
 
 
 class Guard:
@@ -87,7 +89,7 @@ class Guard:
             return refusal
         if self._admission.in_hand.is_closed:
             return _unavailable("This server is stopping.")
-        if self._authenticator is None or request.url.path in WELL_KNOWN:
+        if self._authenticator is None or _is_public(request):
             return None
         return await self._sign_in(request, self._authenticator)
 
@@ -164,6 +166,12 @@ class Guard:
             error="invalid_token", scopes=sorted(EVERYTHING)
         )
         return response
+
+
+def _is_public(request: Request) -> bool:
+    """Whether anybody may have it: how to get a credential, and the page that asks for one."""
+    path = request.url.path
+    return path in WELL_KNOWN or (request.method in _READING and path in DASHBOARD_PATHS)
 
 
 def _replayed(first: Message, receive: Receive) -> Receive:

@@ -24,6 +24,7 @@ from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
+from servicetsunami.transport.dashboard.routes import dashboard_routes
 from servicetsunami.transport.guard import Guard
 from servicetsunami.transport.health import HEALTH_PATHS, health_routes
 from servicetsunami.transport.mcp import LakeServer
@@ -63,6 +64,7 @@ class Listening:
     upload_bytes_max: int = 1024 * 2**20
     drain_s: float = 30.0
     with_sse: bool = True
+    with_dashboard: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,8 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
     ]
     if listening.with_sse:
         routes += _sse_routes(server, listening.body_bytes_max, metrics.metrics)
+    if listening.with_dashboard:
+        routes += dashboard_routes(asks_for_credentials=web.authenticator is not None)
     if web.authenticator is not None:
         routes += resource.routes()
     guard = Middleware(

@@ -40,6 +40,7 @@ from servicetsunami.stores.visibility import only
 from servicetsunami.tools import prompts
 from servicetsunami.tools.context import Services
 from servicetsunami.transport.admission import Admission
+from servicetsunami.transport.dashboard.app import DashboardApp
 from servicetsunami.transport.instructions import instructions
 from servicetsunami.transport.marking import Marking
 from servicetsunami.transport.run_tasks import RunTasks
@@ -96,13 +97,18 @@ class LakeServer(MCPServer[Any]):
     ) -> None:
         lines = offered(toolsets, read_only=read_only)
         words = marking or Marking()
+        dashboard = DashboardApp()
         super().__init__(
             "servicetsunami",
             title="ServiceTsunami",
             version=__version__,
             instructions=instructions({line.name for line in lines}),
             log_level="WARNING",
-            extensions=[*extensions, Tasks([RunTasks(services, caller, words), *task_sources])],
+            extensions=[
+                *extensions,
+                dashboard,
+                Tasks([RunTasks(services, caller, words), *task_sources]),
+            ],
         )
         self._words = words
         self.services = services
@@ -110,6 +116,7 @@ class LakeServer(MCPServer[Any]):
         self.is_read_only = read_only
         self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
+        self.middleware.append(dashboard.tie)
         for line in lines:
             self.add_tool(
                 line.function,

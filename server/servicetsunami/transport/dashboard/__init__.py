@@ -1,0 +1,1 @@
+"""The dashboard: one page, served at /dashboard and, as an MCP App, to hosts that show them."""
