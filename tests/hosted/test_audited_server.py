@@ -12,6 +12,8 @@ import httpx
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextResourceContents
 
 from tests.hosted.issuing import Issuer, settings_for
 from tests.hosted.serving import HttpServer, connected, http_server
@@ -101,6 +103,33 @@ async def test_killed_a_server_loses_its_last_moment_at_most_and_no_denial(
             (each["operation"], each["outcome"]) for each in shown(tmp_path)
         }
     assert audit(tmp_path, "verify").returncode == 0
+
+
+async def test_the_newest_records_are_a_resource_for_administrators_alone(
+    tmp_path: Path, issuer: Issuer
+) -> None:
+    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+        await do_things(server, issuer)
+        ends_at = time.monotonic() + 30
+        while len(shown(tmp_path, "--tenant", "acme")) < 4:
+            assert time.monotonic() < ends_at
+        async with connected(server, issuer.token()) as client:
+            listed = [str(each.uri) for each in (await client.list_resources()).resources]
+            [content] = (await client.read_resource("lake://audit")).contents
+        assert "lake://audit" in listed
+        assert isinstance(content, TextResourceContents)
+        told = [(each["operation"], each["outcome"]) for each in json.loads(content.text)]
+        assert told[-4:] == [
+            ("run_job", "denied"),
+            ("query_dataset", "failed"),
+            ("query_dataset", "ok"),
+            ("ingest_dataset", "ok"),
+        ]
+        async with connected(server, issuer.token(scope="lake:read")) as client:
+            listed = [str(each.uri) for each in (await client.list_resources()).resources]
+            with pytest.raises(MCPError, match="lake:admin"):
+                await client.read_resource("lake://audit")
+        assert "lake://audit" not in listed
 
 
 async def test_a_running_server_writes_within_moments(tmp_path: Path, issuer: Issuer) -> None:

@@ -40,7 +40,7 @@ async def serve_stdio(settings: Settings) -> None:
         open_app(settings, roots=[Path.home()], catalogs=["*"]) as app,
     ):
         admission = _recorded(app) if settings.audit else None
-        server = _server(app, app.caller, admission)
+        server = _server(app, app.caller, admission, is_recorded=bool(settings.audit))
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
@@ -69,7 +69,8 @@ async def serve_http(settings: Settings) -> None:
         auditor = None if settings.audit is False else auditor_of(app.audit)
         metrics = metrics_door(app)
         watching = [*watchers(metrics.metrics), *([auditor.watch] if auditor else [])]
-        server = _server(app, caller, hosting.admission(settings, watching))
+        admission = hosting.admission(settings, watching)
+        server = _server(app, caller, admission, is_recorded=auditor is not None)
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
             if auditor is not None:
@@ -96,7 +97,13 @@ async def serve_http(settings: Settings) -> None:
             tasks.cancel_scope.cancel()
 
 
-def _server(app: App, caller: Callable[[], Caller], admission: "Admission | None") -> "LakeServer":
+def _server(
+    app: App,
+    caller: Callable[[], Caller],
+    admission: "Admission | None",
+    *,
+    is_recorded: bool,
+) -> "LakeServer":
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
 
     settings = app.settings
@@ -107,6 +114,7 @@ def _server(app: App, caller: Callable[[], Caller], admission: "Admission | None
         toolsets=settings.toolsets,
         admission=admission,
         marking=marking(settings),
+        is_recorded=is_recorded,
     )
 
 

@@ -1,6 +1,7 @@
 """The MCP server object: registration, error translation, resources and completions."""
 
 import inspect
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,6 +25,7 @@ from mcp_types import (
     CompletionContext,
     InputRequiredResult,
     PromptReference,
+    Resource,
     ResourceTemplateReference,
     TextContent,
     Tool,
@@ -62,6 +64,8 @@ _PROMPTS: Final = (
     (prompts.ask_documents, "Ask documents"),
 )
 
+_AUDIT: Final = "lake://audit"
+_AUDIT_RECORDS: Final = 200
 _HINTS: Final = {
     "read": ToolAnnotations(
         read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -94,6 +98,7 @@ class LakeServer(MCPServer[Any]):
         extensions: Sequence[Extension] = (),
         task_sources: Sequence[TaskSource] = (),
         marking: Marking | None = None,
+        is_recorded: bool = False,
     ) -> None:
         lines = offered(toolsets, read_only=read_only)
         words = marking or Marking()
@@ -136,6 +141,14 @@ class LakeServer(MCPServer[Any]):
             mime_type="application/json",
         )(self._dataset_resource)
         self._add_notebook_resources()
+        if is_recorded:
+            self.resource(
+                _AUDIT,
+                name="audit",
+                title="Audit record",
+                description="The last operations of the tenant, for its administrators.",
+                mime_type="application/json",
+            )(self._audit_resource)
         self.completion()(self._complete)
 
     async def _see_own_rows(
@@ -206,6 +219,11 @@ class LakeServer(MCPServer[Any]):
             if scope_of(tool.name) in scopes
         ]
 
+    async def list_resources(self) -> list[Resource]:
+        """List the resources that the caller may read."""
+        is_admin = Scope.ADMIN in self.caller().scopes
+        return [each for each in await super().list_resources() if is_admin or each.uri != _AUDIT]
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -266,6 +284,10 @@ class LakeServer(MCPServer[Any]):
     async def _run_resource(self, run_id: str) -> str:
         found = await self.services.runs.get(self.caller(), run_id, silent, wait=False)
         return found.model_dump_json(indent=2)
+
+    async def _audit_resource(self) -> str:
+        records = await self.services.audit.tail(self.caller(), _AUDIT_RECORDS)
+        return json.dumps([record.model_dump() for record in records], ensure_ascii=False)
 
     async def _cell_resource(self, run_id: str, cell: int) -> str:
         return await self.services.runs.output(self.caller(), run_id, cell)
