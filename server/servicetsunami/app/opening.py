@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
+from servicetsunami.app.costs import costs
 from servicetsunami.app.databricks import caller_of, sync_worker, workspace_config
 from servicetsunami.app.services import Parts, services
 from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
@@ -53,19 +54,21 @@ async def open_app(
     *,
     roots: Sequence[Path] = (),
     catalogs: Sequence[str] = (),
+    endpoints: Sequence[str] = (),
     is_hosted: bool = False,
 ) -> AsyncGenerator[App]:
     """Build the app, and close it at the end, whatever happens inside.
 
     `roots` are the folders that files may come from, and `catalogs` the other catalogs of
-    Databricks that may be read, when the settings name none. Hosted, code of notebooks runs in a
+    Databricks that may be read, when the settings name none; `endpoints` are such of serving.
+    Hosted, code of notebooks runs in a
     sandbox or not at all.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     closing = AsyncExitStack()
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
-    parts = _parts(settings, closing, tasks, is_hosted=is_hosted)
+    parts = _parts(settings, closing, tasks, endpoints, is_hosted=is_hosted)
     worker, places = sync_worker(
         settings, metadata=parts.metadata, connection=parts.connection, zygote=parts.zygote
     )
@@ -92,7 +95,12 @@ async def open_app(
 
 
 def _parts(
-    settings: Settings, closing: AsyncExitStack, tasks: TaskGroup, *, is_hosted: bool
+    settings: Settings,
+    closing: AsyncExitStack,
+    tasks: TaskGroup,
+    endpoints: Sequence[str],
+    *,
+    is_hosted: bool,
 ) -> Parts:
     metadata = Metadata(settings.metadata_url)
     closing.push_async_callback(metadata.close)
@@ -120,6 +128,9 @@ def _parts(
         ingest_pool=ingesting,
         model_pool=models,
         connection=connection,
+        costs=costs(
+            settings, metadata=metadata, connection=connection, tasks=tasks, endpoints=endpoints
+        ),
         usage=usage,
         results=results,
         tasks=tasks,

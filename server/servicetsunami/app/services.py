@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from anyio.abc import TaskGroup
 
+from servicetsunami.app.costs import Costs
 from servicetsunami.app.databricks import (
     caller_of,
     prepare,
@@ -70,6 +71,7 @@ class Parts:
     ingest_pool: WorkerPool
     model_pool: WorkerPool
     connection: Connection
+    costs: Costs
     usage: UsageMeter
     results: ResultStore
     tasks: TaskGroup
@@ -85,7 +87,7 @@ def services(
     roots: Sequence[Path],
 ) -> Services:
     """All services; `roots` are the folders that files may come from."""
-    metadata, usage, data_dir = parts.metadata, parts.usage, settings.data_dir
+    metadata, data_dir = parts.metadata, settings.data_dir
     wake = worker.wake if worker is not None else _nothing_to_wake
     catalog = Catalog(metadata, TableReader(), data_dir=data_dir)
     allowed = AllowedRoots(roots if settings.allowed_roots is None else settings.allowed_roots)
@@ -104,7 +106,7 @@ def services(
     )
     sync = _sync(parts, datasets, pulling, remote_catalog, places, wake)
     data = RunData(metadata=metadata, queries=queries, datasets=datasets, results=parts.results)
-    notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    notebooks = _notebooks(parts, wake)
     kernels = cache(partial(_kernels, settings, parts))
     runs = cache(partial(_runs, settings, parts, notebooks, data, wake, kernels))
     vectors = _vectors(settings, parts, data, datasets, allowed)
@@ -120,10 +122,26 @@ def services(
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
         sync=sync,
-        tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
+        tenant_usage=_tenant_usage(parts),
         vectors=vectors,
         models=_models(settings, parts, catalog, datasets, allowed, kernels, wake),
         searching=_searching(parts, vectors, remote_catalog),
+    )
+
+
+def _notebooks(parts: Parts, wake: Callable[[], None]) -> Notebooks:
+    return Notebooks(
+        metadata=parts.metadata, usage=parts.usage, quotas=parts.costs.quotas, on_change=wake
+    )
+
+
+def _tenant_usage(parts: Parts) -> TenantUsage:
+    return TenantUsage(
+        metadata=parts.metadata,
+        usage=parts.usage,
+        reports=parts.costs.reports,
+        budgets=parts.costs.budgets,
+        quotas=parts.costs.quotas,
     )
 
 
@@ -149,7 +167,10 @@ def _sync(  # noqa: PLR0917 - what the sync stands on
 
 def _searching(parts: Parts, vectors: Vectors, remote_catalog: RemoteCatalog) -> Searching:
     remote = RemoteVectors(
-        connection=parts.connection, embeddings=vectors.embeddings, usage=parts.usage
+        connection=parts.connection,
+        embeddings=vectors.embeddings,
+        budgets=parts.costs.budgets,
+        usage=parts.usage,
     )
     return Searching(
         metadata=parts.metadata, vectors=vectors, remote=remote, remote_catalog=remote_catalog
@@ -169,6 +190,7 @@ def _vectors(
         usage=parts.usage,
         tasks=parts.tasks,
         models=embedding_models(settings, parts.connection),
+        quotas=parts.costs.quotas,
         data_dir=settings.data_dir,
     )
 
@@ -192,6 +214,7 @@ def _models(  # noqa: PLR0917 - what the service for models stands on
         pool=parts.model_pool,
         lend_kernel=partial(_lent_kernel, settings, kernels),
         connection=parts.connection,
+        costs=parts.costs,
         wake=wake,
     )
 
@@ -258,6 +281,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         pool=kernels(),
         tasks=parts.tasks,
         connection=parts.connection,
+        costs=parts.costs,
         caller_of=partial(caller_of, settings),
         wake=wake,
     )
@@ -270,6 +294,7 @@ def _nothing_to_wake() -> None:
 def _pulling(settings: Settings, parts: Parts) -> Pulling:
     return Pulling(
         connection=parts.connection,
+        spending=parts.costs.spending,
         temp_dir=settings.data_dir / "temp",
         timeout_s=settings.ingest_timeout_s,
     )
@@ -280,6 +305,7 @@ def _ingesting(settings: Settings, parts: Parts, wake: Callable[[], None]) -> In
         metadata=parts.metadata,
         data_dir=settings.data_dir,
         pool=parts.ingest_pool,
+        quotas=parts.costs.quotas,
         timeout_s=settings.ingest_timeout_s,
         on_change=wake,
     )
@@ -294,6 +320,7 @@ def _queries(settings: Settings, parts: Parts, catalog: Catalog) -> Queries:
             connection=parts.connection,
             engine=parts.engine,
             results=parts.results,
+            spending=parts.costs.spending,
             rows_max=settings.query_rows_max,
             patience_s=settings.query_timeout_s * _PATIENCE_SHARE,
         ),

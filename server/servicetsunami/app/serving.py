@@ -26,7 +26,7 @@ async def serve_stdio(settings: Settings) -> None:
     """Serve one client over stdin and stdout, until it closes stdin or a signal asks to stop."""
     from servicetsunami.transport.mcp import LakeServer  # noqa: PLC0415 - the SDK is heavy
 
-    async with open_app(settings, roots=[Path.home()], catalogs=["*"]) as app:
+    async with open_app(settings, roots=[Path.home()], catalogs=["*"], endpoints=["*"]) as app:
         server = LakeServer(app.services, app.caller, read_only=settings.read_only)
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
@@ -88,6 +88,7 @@ def _look_after(app: App, caller: Caller, tasks: TaskGroup) -> None:
         tasks.start_soon(app.services.notebook_sync.keep_fresh, caller)
         tasks.start_soon(app.services.runs.there.keep_adopting, caller)
         tasks.start_soon(app.services.jobs.there.keep_fresh, caller)
+        tasks.start_soon(app.services.tenant_usage.reports.keep_fresh, caller)
 
 
 async def _look_after_tenants(app: App, identities: Identities, tasks: TaskGroup) -> None:

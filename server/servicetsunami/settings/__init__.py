@@ -2,12 +2,13 @@
 
 from pydantic.fields import FieldInfo
 
+from servicetsunami.settings.costs import CostSettings
 from servicetsunami.settings.databricks import DatabricksSettings
 from servicetsunami.settings.http import HttpSettings
 from servicetsunami.settings.lake import LakeSettings
 
 
-class Settings(DatabricksSettings, HttpSettings, LakeSettings):
+class Settings(DatabricksSettings, HttpSettings, CostSettings, LakeSettings):
     """Read once at start, by app and cli only; everything below gets plain values."""
 
     def catalog_of(self, tenant: str, *, is_single: bool) -> str:

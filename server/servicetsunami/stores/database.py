@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from servicetsunami.stores.api_keys import ApiKeys
 from servicetsunami.stores.connections import Engines, connect
+from servicetsunami.stores.costs import Budgets, Costs, RemoteWork
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.endpoints import Endpoints
 from servicetsunami.stores.failures import translated, unreachable
@@ -50,6 +51,9 @@ class Transaction:
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)
+        self.budgets = Budgets(connection)
+        self.costs = Costs(connection)
+        self.remote_work = RemoteWork(connection)
 
 
 class SteadyConnection(AsyncConnection):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from servicetsunami.domain.cost import TENANT_TAG
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.endpoint import TAG, CatalogModel, VersionState, name_there
 from servicetsunami.domain.outbox import Change, OutboxItem
@@ -83,7 +84,9 @@ class ModelCourier:
         entity = entity_of(model.name, model.version)
         await lease.confirm()
         if is_new:
-            await workspace.serving.create(name, entity, {TAG: item.asset_id})
+            await workspace.serving.create(
+                name, entity, {TAG: item.asset_id, TENANT_TAG: item.tenant}
+            )
         else:
             await workspace.serving.change(name, entity)
         await _note_asked(lease, item)
