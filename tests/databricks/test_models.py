@@ -312,10 +312,16 @@ async def test_a_catalog_that_is_not_open_gives_no_model(
 
 
 @pytest.mark.parametrize(
-    ("shared", "hint"), [((), "Ask one of yours, or have"), (("a", "b"), "a, b")]
+    ("shared", "hint"),
+    [
+        # As for all who do not come over stdio.
+        (None, "Ask one of yours, or have"),
+        ((), "Ask one of yours, or have"),
+        (("a", "b"), "a, b"),
+    ],
 )
 async def test_endpoints_that_others_pay_for_are_asked_only_where_they_are_opened(
-    workspace: FakeWorkspace, tmp_path: Path, files: Path, shared: tuple[str, ...], hint: str
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, shared: tuple[str, ...] | None, hint: str
 ) -> None:
     config = {"served_entities": [{"name": "oss", "entity_name": "system.ai.oss"}]}
     for name in ("databricks-oss", "a"):

@@ -100,6 +100,17 @@ async def test_storage_beyond_the_quota_is_refused_for_data_models_and_notebooks
         assert usage["assets"][1]["count"] == 0
 
 
+async def test_who_is_full_already_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    wide = [{"n": (n * 2654435761) % 2**61, "m": (n * 40503) % 2**59} for n in range(80_000)]
+    async with served(tmp_path) as (_, client):
+        await call(client, "ingest_dataset", source=wide, name="t")
+
+    async with served(tmp_path, quota_storage_mb=1) as (_, client):
+        said = await failure(client, "ingest_dataset", source=rows(1), name="u")
+    assert said.startswith("You would keep 1.")
+    assert "MiB, and 1.0 MiB are allowed: nothing was kept." in said
+
+
 async def test_assets_of_each_kind_are_counted_when_one_more_is_made(tmp_path: Path) -> None:
     task = {"task_key": "t", "notebook_task": {"notebook_path": "n1"}}
     quotas = {f"quota_{kind}": 1 for kind in ("datasets", "notebooks", "jobs", "indexes")}
