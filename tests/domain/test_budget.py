@@ -74,6 +74,7 @@ def test_what_would_pass_the_budget_is_stopped_before_it_begins() -> None:
     assert (
         "60 of 100 DBU (60 %) is used, and it is estimated to take 40.5 more" in raised.value.what
     )
+    assert raised.value.next_step.startswith("Ask for less")
 
 
 def test_a_budget_of_runs_stops_runs_and_nothing_else() -> None:

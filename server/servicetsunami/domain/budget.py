@@ -139,6 +139,12 @@ def _refusal(share: Share, at: datetime) -> LimitExceeded:
             f"No run begins here until {until}, unless an administrator raises the budget; queries "
             "and ingests go on.",
         )
+    if share.used < share.limit:
+        return LimitExceeded(
+            what,
+            f"Ask for less, or on this machine with run_on local: until {until} there is no more, "
+            "unless an administrator raises the budget.",
+        )
     return LimitExceeded(
         what,
         f"Nothing begins on Databricks until {until}, unless an administrator raises the budget. "

@@ -124,7 +124,7 @@ async def _figures(
     }
     notes = {"storage_bytes": _STORAGE_NOTE, "run_seconds_local": _RUNS_NOTE}
     return {
-        name: Figure(value=value, is_exact=True, as_of=at.isoformat(), note=notes.get(name))
+        name: Figure(value=value, is_exact=True, note=notes.get(name))
         for name, value in values.items()
     }
 

@@ -48,11 +48,10 @@ class OutboxUsage(Answer):
 
 
 class Figure(Answer):
-    """One number, whether it was counted or estimated, and as of when."""
+    """One number as of the answer's `as_of`, and whether it was counted or estimated."""
 
     value: float | int
     is_exact: bool
-    as_of: str
     note: str | None = None
 
 
