@@ -301,6 +301,21 @@ async def test_what_an_endpoint_answers_instead_is_explained(
     assert status["workspace"]["breaker"] == "closed"
 
 
+async def test_an_endpoint_carries_its_tenant_also_one_that_was_made_before(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await deploy(client)
+    await send(app, client)
+    tags = workspace.serving.all[THERE].tags
+    assert {"key": "tenant", "value": "local"} in tags
+    workspace.serving.all[THERE].tags = [each for each in tags if each["key"] != "tenant"]
+
+    await deploy(client)
+    await send(app, client)
+
+    assert {"key": "tenant", "value": "local"} in workspace.serving.all[THERE].tags
+
+
 async def test_a_catalog_that_is_not_open_gives_no_model(
     app: App, workspace: FakeWorkspace
 ) -> None:

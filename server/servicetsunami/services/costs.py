@@ -67,10 +67,17 @@ class CostReports:
             known = await transaction.costs.find(caller.tenant)
         if not caller.has_databricks or not self._age_max or not self._is_old(known):
             return known, False
-        async with self._metadata.begin() as transaction:
-            await transaction.costs.note_asked(caller.tenant, at=self._now())
-        self._tasks.start_soon(self._refresh_quietly, caller)
+        self._tasks.start_soon(self._refresh_for, caller)
         return known, True
+
+    async def _refresh_for(self, caller: Caller) -> None:
+        """Read the bill for somebody who asks, who is not kept waiting by any of it."""
+        try:
+            async with self._metadata.begin() as transaction:
+                await transaction.costs.note_asked(caller.tenant, at=self._now())
+        except ServerError as error:
+            _log.info("nobody will know that %s asked for its bill: %s", caller.tenant, error)
+        await self._refresh_quietly(caller)
 
     def _is_old(self, known: KnownCosts) -> bool:
         return known.tried_at is None or known.tried_at < self._now() - self._age_max

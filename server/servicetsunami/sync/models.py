@@ -56,6 +56,10 @@ class ModelCourier:
                 "Have it deleted there, then manage_sync with kind endpoint and action retry; or "
                 "deploy under another name.",
             )
+        if found is not None and found.tags.get(TENANT_TAG) != item.tenant:
+            # Made before the tag was known, or changed by somebody: its cost would be nobody's.
+            await lease.confirm()
+            await workspace.serving.tag(name, {TENANT_TAG: item.tenant})
         if found is None or not await _is_done(workspace, found, model, item, lease):
             await self._ask(workspace, name, model, item, lease, is_new=found is None)
 
