@@ -351,3 +351,27 @@ async def test_what_ran_since_the_bill_counts_as_estimated_and_not_twice(
     assert (state.spent.dbus, state.spent.list_cost) == (12.0, 6.0)
     assert found["dbus"] == 5.0
     assert found["estimated_since"]["dbus"] == 7.0
+
+
+async def test_the_bill_is_read_by_itself_for_those_who_ask_or_have_a_budget_there(
+    bill: FakeWorkspace, tmp_path: Path, files: Path
+) -> None:
+    async with served(bill, tmp_path / "a", files, budget_run_s=9.0) as (app, _):
+        reports = app.services.tenant_usage.reports
+        assert not await reports.is_due(LOCAL_TENANT)
+        async with app.metadata.begin() as transaction:
+            await transaction.costs.note_asked(LOCAL_TENANT, at=datetime.now(UTC))
+        assert await reports.is_due(LOCAL_TENANT)
+    async with served(bill, tmp_path / "b", files, budget_dbus=9.0) as (app, _):
+        reports = app.services.tenant_usage.reports
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reports.keep_fresh, app.caller())
+            with anyio.fail_after(60):
+                while await reports.is_due(LOCAL_TENANT):
+                    await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        async with app.metadata.read() as transaction:
+            assert (await transaction.costs.find(LOCAL_TENANT)).report is not None
+    never = {"budget_dbus": 9.0, "databricks_billing_hours": 0.0}
+    async with served(bill, tmp_path / "c", files, **never) as (app, _):
+        assert not await app.services.tenant_usage.reports.is_due(LOCAL_TENANT)

@@ -86,13 +86,14 @@ class CostReports:
         """Read the bill whenever it is old and somebody needs it, for as long as we serve."""
         while True:
             try:
-                if await self._is_due(caller.tenant):
+                if await self.is_due(caller.tenant):
                     await self._refresh_quietly(caller)
             except ServerError as error:
                 _log.warning("the bill of %s could not be looked for: %s", caller.tenant, error)
             await anyio.sleep(_LOOK_EVERY_S)
 
-    async def _is_due(self, tenant: str) -> bool:
+    async def is_due(self, tenant: str) -> bool:
+        """Whether the bill is old, and somebody asked within a day or has a budget there."""
         if not self._age_max:
             return False
         async with self._metadata.read() as transaction:
