@@ -26,6 +26,10 @@ COMPLETE = (
     "transport/tokens.py",
     "domain/caller.py",
     "domain/tenant.py",
+    "domain/budget.py",
+    "services/budgets.py",
+    "services/quotas.py",
+    "stores/costs.py",
     "domain/cron.py",
     "domain/job_flow.py",
 )

@@ -20,6 +20,7 @@ def connected(workspace: FakeWorkspace, data_dir: Path, roots: Path) -> Settings
         databricks_token=SecretStr(workspace.token),
         databricks_requests_per_s=1000,
         databricks_readable_catalogs=("*",),
+        databricks_shared_endpoints=("*",),
     )
 
 

@@ -123,10 +123,11 @@ def listed(sdk: WorkspaceClient) -> list[Any]:
 
 
 def meaning(settings: Any) -> dict[str, Any]:
-    """What the SDK's typed model says of a job, but for places and our own tag."""
+    """What the SDK's typed model says of a job, but for places and our own tags."""
+    ours = {"servicetsunami_id", "tenant"}
     return {
         "parameters": {each.name: each.default for each in settings.parameters or ()},
-        "tags": {k: v for k, v in (settings.tags or {}).items() if k != "servicetsunami_id"},
+        "tags": {k: v for k, v in (settings.tags or {}).items() if k not in ours},
         "max_concurrent_runs": settings.max_concurrent_runs,
         "queued": bool(settings.queue and settings.queue.enabled),
         "timeout": settings.timeout_seconds,

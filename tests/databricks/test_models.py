@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from servicetsunami.app import App
+from servicetsunami.app import App, open_app
 from servicetsunami.transport.mcp import LakeServer
-from tests.databricks.connecting import CATALOG
+from tests.databricks.connecting import CATALOG, connected
 from tests.databricks.sending import depth
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.serving import Endpoint
@@ -301,17 +301,59 @@ async def test_what_an_endpoint_answers_instead_is_explained(
     assert status["workspace"]["breaker"] == "closed"
 
 
-async def test_a_server_that_may_not_ask_others_is_told_so(
+async def test_an_endpoint_carries_its_tenant_also_one_that_was_made_before(
+    client: Client, app: App, workspace: FakeWorkspace
+) -> None:
+    await deploy(client)
+    await send(app, client)
+    tags = workspace.serving.all[THERE].tags
+    assert {"key": "tenant", "value": "local"} in tags
+    workspace.serving.all[THERE].tags = [each for each in tags if each["key"] != "tenant"]
+
+    await deploy(client)
+    await send(app, client)
+
+    assert {"key": "tenant", "value": "local"} in workspace.serving.all[THERE].tags
+
+
+async def test_a_catalog_that_is_not_open_gives_no_model(
     app: App, workspace: FakeWorkspace
 ) -> None:
     caller = replace(app.caller(), catalogs=frozenset())
     async with Client(LakeServer(app.services, lambda: caller)) as client:
-        given = {"prompt": "x"}
-        said = await failure(client, "invoke_model", name="databricks:other", input=given)
-        assert "is not open to you" in said
         source = "databricks:theirs.ml.churn/versions/1"
         said = await failure(client, "deploy_model", name="churn", source=source)
         assert "The catalog 'theirs' is not open to you" in said
+
+
+@pytest.mark.parametrize(
+    ("shared", "hint"),
+    [
+        # As for all who do not come over stdio.
+        (None, "Ask one of yours, or have"),
+        ((), "Ask one of yours, or have"),
+        (("a", "b"), "a, b"),
+    ],
+)
+async def test_endpoints_that_others_pay_for_are_asked_only_where_they_are_opened(
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, shared: tuple[str, ...] | None, hint: str
+) -> None:
+    config = {"served_entities": [{"name": "oss", "entity_name": "system.ai.oss"}]}
+    for name in ("databricks-oss", "a"):
+        workspace.serving.all[name] = Endpoint(name, config, [])
+    settings = connected(workspace, tmp_path / "data", files)
+    closed = settings.model_copy(update={"databricks_shared_endpoints": shared})
+    given = {"prompt": "x"}
+    async with open_app(closed) as app, Client(LakeServer(app.services, app.caller)) as client:
+        for name in ("databricks-oss", "nowhere"):
+            said = await failure(client, "invoke_model", name=f"databricks:{name}", input=given)
+            assert f"The endpoint {name!r} of the workspace is not open to you." in said
+            assert hint in said
+            assert "DATABRICKS_SHARED_ENDPOINTS" in said
+        assert workspace.serving.requests == []
+        if shared:
+            answer = await call(client, "invoke_model", name="databricks:a", input=given)
+            assert answer["ran_on"] == "databricks"
 
 
 async def test_an_endpoint_stays_where_it_is(

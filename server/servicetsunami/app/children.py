@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+from servicetsunami.app.costs import at_once
 from servicetsunami.engines.sql.engine import SqlEngine
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
@@ -23,6 +24,7 @@ def sql_engine(settings: Settings, zygote: Zygote) -> SqlEngine:
         zygote=zygote,
         temp_dir=settings.data_dir / "temp",
         workers_max=settings.query_workers,
+        tenant_max=at_once(settings, settings.query_workers_per_tenant, settings.query_workers),
         memory_limit_mb=settings.query_memory_mb,
         threads=settings.query_threads or os.cpu_count() or 1,
         address_space_bytes=settings.query_memory_mb * _MB + _ADDRESS_SPACE_EXTRA_BYTES,
@@ -41,6 +43,7 @@ def model_pool(settings: Settings, zygote: Zygote) -> WorkerPool:
         },
         kind="model",
         workers_max=_MODELS_AT_ONCE,
+        affinity_max=at_once(settings, 0, _MODELS_AT_ONCE),
         address_space_bytes=settings.model_memory_mb * _MB + _ADDRESS_SPACE_EXTRA_BYTES,
         spare=0,
     )
@@ -58,6 +61,7 @@ def ingest_pool(settings: Settings, zygote: Zygote) -> WorkerPool:
         },
         kind="ingest",
         workers_max=_INGESTS_AT_ONCE,
+        affinity_max=at_once(settings, 0, _INGESTS_AT_ONCE),
         address_space_bytes=_INGEST_ADDRESS_SPACE_BYTES,
         spare=0,
     )

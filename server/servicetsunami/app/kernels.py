@@ -6,6 +6,7 @@ from zlib import crc32
 
 from anyio.abc import TaskGroup
 
+from servicetsunami.app.costs import at_once
 from servicetsunami.engines.kernels.pool import KernelPool
 from servicetsunami.engines.kernels.sandbox import Sandboxes
 from servicetsunami.engines.kernels.spec import KernelSpec, Limits
@@ -32,6 +33,7 @@ def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> Ker
         sandboxes=sandboxes(settings, is_hosted=is_hosted),
         tasks=tasks,
         kernels_max=settings.notebook_runs,
+        tenant_max=at_once(settings, settings.notebook_runs_per_tenant, settings.notebook_runs),
     )
 
 

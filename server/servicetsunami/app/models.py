@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from servicetsunami.app.costs import Costs
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.catalog import Catalog
@@ -32,6 +33,7 @@ def models(
     pool: WorkerPool,
     lend_kernel: "Callable[[str], AbstractAsyncContextManager[Kernel]]",
     connection: Connection,
+    costs: Costs,
     wake: Callable[[], None],
 ) -> Models:
     """The service for models, with what it stands on."""
@@ -46,7 +48,8 @@ def models(
         metadata=metadata,
         runs=runs,
         conversion=ModelConversion(lend_kernel),
-        there=RemoteModels(connection),
+        there=RemoteModels(connection, budgets=costs.budgets, shared=costs.shared_endpoints),
+        quotas=costs.quotas,
         roots=roots,
         usage=usage,
         data_dir=settings.data_dir,

@@ -5,6 +5,7 @@ from functools import partial
 
 from anyio.abc import TaskGroup
 
+from servicetsunami.app.costs import Costs
 from servicetsunami.app.databricks import process_name
 from servicetsunami.app.kernels import spec_of
 from servicetsunami.domain.caller import Caller
@@ -39,41 +40,87 @@ def runs(
     pool: KernelPool,
     tasks: TaskGroup,
     connection: Connection,
+    costs: Costs,
     caller_of: Callable[[str, str], Caller],
     wake: Callable[[], None],
 ) -> tuple[Runs, Jobs]:
     """The services for runs and jobs, with what they stand on."""
     plans = RunPlans(notebooks)
-    here = NotebookRuns(
-        records=records,
-        plans=plans,
-        data=NotebookData(data),
-        pool=pool,
-        tasks=tasks,
-        spec_of=partial(spec_of, settings),
-        data_dir=settings.data_dir,
-    )
-    there = RemoteRuns(
-        records=records,
-        connection=connection,
-        tasks=tasks,
-        outputs_dir=settings.data_dir / "tenants",
-    )
+    here = _here(settings, plans, records, data=data, pool=pool, costs=costs, tasks=tasks)
     work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=JobSql(data))
     engine = _engine(settings, metadata, work, tasks, caller_of)
-    remote_jobs = RemoteJobs(metadata=metadata, records=records, connection=connection, tasks=tasks)
-    jobs = Jobs(metadata=metadata, usage=usage, engine=engine, there=remote_jobs, on_change=wake)
+    remote_runs, remote_jobs = _there(
+        settings, metadata, records, connection=connection, costs=costs, tasks=tasks
+    )
+    jobs = Jobs(
+        metadata=metadata,
+        usage=usage,
+        engine=engine,
+        there=remote_jobs,
+        quotas=costs.quotas,
+        on_change=wake,
+    )
     service = Runs(
         metadata=metadata,
         plans=plans,
         records=records,
         here=here,
-        there=there,
+        there=remote_runs,
         jobs=jobs,
         usage=usage,
         timeout_max_s=settings.notebook_timeout_s,
     )
     return service, jobs
+
+
+def _here(
+    settings: Settings,
+    plans: RunPlans,
+    records: RunRecords,
+    *,
+    data: RunData,
+    pool: KernelPool,
+    costs: Costs,
+    tasks: TaskGroup,
+) -> NotebookRuns:
+    """What runs notebooks on this machine."""
+    return NotebookRuns(
+        records=records,
+        plans=plans,
+        data=NotebookData(data),
+        pool=pool,
+        budgets=costs.budgets,
+        tasks=tasks,
+        spec_of=partial(spec_of, settings),
+        data_dir=settings.data_dir,
+    )
+
+
+def _there(
+    settings: Settings,
+    metadata: Metadata,
+    records: RunRecords,
+    *,
+    connection: Connection,
+    costs: Costs,
+    tasks: TaskGroup,
+) -> tuple[RemoteRuns, RemoteJobs]:
+    """What has Databricks run notebooks and jobs."""
+    runs = RemoteRuns(
+        records=records,
+        connection=connection,
+        budgets=costs.budgets,
+        tasks=tasks,
+        outputs_dir=settings.data_dir / "tenants",
+    )
+    jobs = RemoteJobs(
+        metadata=metadata,
+        records=records,
+        connection=connection,
+        budgets=costs.budgets,
+        tasks=tasks,
+    )
+    return runs, jobs
 
 
 def _engine(

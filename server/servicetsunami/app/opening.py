@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.app.auditing import audit_of
 from servicetsunami.app.children import ingest_pool, model_pool, sql_engine
+from servicetsunami.app.costs import costs
 from servicetsunami.app.databricks import caller_of, sync_worker, workspace_config
 from servicetsunami.app.services import Parts, services
 from servicetsunami.domain.caller import EVERYTHING, LOCAL_TENANT, Caller
@@ -62,20 +63,22 @@ async def open_app(
     *,
     roots: Sequence[Path] = (),
     catalogs: Sequence[str] = (),
+    endpoints: Sequence[str] = (),
     is_hosted: bool = False,
     zygote: Zygote | None = None,
 ) -> AsyncGenerator[App]:
     """Build the app, and close it at the end, whatever happens inside.
 
     `roots` are the folders that files may come from, and `catalogs` the other catalogs of
-    Databricks that may be read, when the settings name none. Hosted, code of notebooks runs in a
-    sandbox or not at all. Whoever opens several apps may lend them one `zygote`, and ends it.
+    Databricks that may be read, when the settings name none; `endpoints` are such of serving.
+    Hosted, code of notebooks runs in a sandbox or not at all. Whoever opens several apps may lend
+    them one `zygote`, and ends it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     closing = AsyncExitStack()
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
-    parts = _parts(settings, closing, tasks, is_hosted=is_hosted, zygote=zygote)
+    parts = _parts(settings, closing, tasks, endpoints, is_hosted=is_hosted, zygote=zygote)
     worker, places = sync_worker(
         settings, metadata=parts.metadata, connection=parts.connection, zygote=parts.zygote
     )
@@ -89,11 +92,7 @@ async def open_app(
             connection=parts.connection,
             audit=parts.audit,
             worker=worker,
-            pools={
-                "sql": parts.engine.pool,
-                "ingest": parts.ingest_pool,
-                "model": parts.model_pool,
-            },
+            pools=_pools(parts),
             kernel_pools=parts.kernel_pools,
             readable_catalogs=frozenset(catalogs if readable is None else readable),
         )
@@ -108,10 +107,19 @@ async def open_app(
                 await closing.aclose()
 
 
+def _pools(parts: Parts) -> dict[str, WorkerPool]:
+    return {
+        "sql": parts.engine.pool,
+        "ingest": parts.ingest_pool,
+        "model": parts.model_pool,
+    }
+
+
 def _parts(
     settings: Settings,
     closing: AsyncExitStack,
     tasks: TaskGroup,
+    endpoints: Sequence[str],
     *,
     is_hosted: bool,
     zygote: Zygote | None,
@@ -145,6 +153,9 @@ def _parts(
         ingest_pool=ingesting,
         model_pool=models,
         connection=connection,
+        costs=costs(
+            settings, metadata=metadata, connection=connection, tasks=tasks, endpoints=endpoints
+        ),
         usage=usage,
         audit=audit,
         results=results,

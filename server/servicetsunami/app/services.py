@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from anyio.abc import TaskGroup
 
+from servicetsunami.app.costs import Costs
 from servicetsunami.app.databricks import (
     caller_of,
     prepare,
@@ -76,6 +77,7 @@ class Parts:
     ingest_pool: WorkerPool
     model_pool: WorkerPool
     connection: Connection
+    costs: Costs
     usage: UsageMeter
     audit: Audit
     results: ResultStore
@@ -106,13 +108,13 @@ def services(
     roots: Sequence[Path],
 ) -> Services:
     """All services; `roots` are the folders that files may come from."""
-    metadata, usage = parts.metadata, parts.usage
+    metadata = parts.metadata
     wake = worker.wake if worker is not None else _nothing_to_wake
     lake = _lake(settings, parts, roots, wake)
     data = RunData(
         metadata=metadata, queries=lake.queries, datasets=lake.datasets, results=parts.results
     )
-    notebooks = Notebooks(metadata=metadata, usage=usage, on_change=wake)
+    notebooks = _notebooks(parts, wake)
     kernels = cache(partial(_kernels, settings, parts))
     records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
     runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
@@ -129,7 +131,7 @@ def services(
         make_runs=lambda: runs()[0],
         remote_catalog=lake.remote_catalog,
         sync=_sync(parts, lake, places, wake),
-        tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=settings.data_dir),
+        tenant_usage=_tenant_usage(parts),
         vectors=vectors,
         models=_models(settings, parts, lake, kernels, wake),
         long_work=LongWork(records=records, tasks=parts.tasks),
@@ -167,6 +169,22 @@ def _lake(
     )
 
 
+def _notebooks(parts: Parts, wake: Callable[[], None]) -> Notebooks:
+    return Notebooks(
+        metadata=parts.metadata, usage=parts.usage, quotas=parts.costs.quotas, on_change=wake
+    )
+
+
+def _tenant_usage(parts: Parts) -> TenantUsage:
+    return TenantUsage(
+        metadata=parts.metadata,
+        usage=parts.usage,
+        reports=parts.costs.reports,
+        budgets=parts.costs.budgets,
+        quotas=parts.costs.quotas,
+    )
+
+
 def _sync(parts: Parts, lake: Lake, places: Places, wake: Callable[[], None]) -> Sync:
     return Sync(
         metadata=parts.metadata,
@@ -182,7 +200,10 @@ def _sync(parts: Parts, lake: Lake, places: Places, wake: Callable[[], None]) ->
 
 def _searching(parts: Parts, vectors: Vectors, remote_catalog: RemoteCatalog) -> Searching:
     remote = RemoteVectors(
-        connection=parts.connection, embeddings=vectors.embeddings, usage=parts.usage
+        connection=parts.connection,
+        embeddings=vectors.embeddings,
+        budgets=parts.costs.budgets,
+        usage=parts.usage,
     )
     return Searching(
         metadata=parts.metadata, vectors=vectors, remote=remote, remote_catalog=remote_catalog
@@ -202,6 +223,7 @@ def _vectors(
         usage=parts.usage,
         tasks=parts.tasks,
         models=embedding_models(settings, parts.connection),
+        quotas=parts.costs.quotas,
         data_dir=settings.data_dir,
     )
 
@@ -223,6 +245,7 @@ def _models(
         pool=parts.model_pool,
         lend_kernel=partial(_lent_kernel, settings, kernels),
         connection=parts.connection,
+        costs=parts.costs,
         wake=wake,
     )
 
@@ -293,6 +316,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         pool=kernels(),
         tasks=parts.tasks,
         connection=parts.connection,
+        costs=parts.costs,
         caller_of=partial(caller_of, settings),
         wake=wake,
     )
@@ -305,6 +329,7 @@ def _nothing_to_wake() -> None:
 def _pulling(settings: Settings, parts: Parts) -> Pulling:
     return Pulling(
         connection=parts.connection,
+        spending=parts.costs.spending,
         temp_dir=settings.data_dir / "temp",
         timeout_s=settings.ingest_timeout_s,
     )
@@ -315,6 +340,7 @@ def _ingesting(settings: Settings, parts: Parts, wake: Callable[[], None]) -> In
         metadata=parts.metadata,
         data_dir=settings.data_dir,
         pool=parts.ingest_pool,
+        quotas=parts.costs.quotas,
         timeout_s=settings.ingest_timeout_s,
         on_change=wake,
     )
@@ -329,6 +355,7 @@ def _queries(settings: Settings, parts: Parts, catalog: Catalog) -> Queries:
             connection=parts.connection,
             engine=parts.engine,
             results=parts.results,
+            spending=parts.costs.spending,
             rows_max=settings.query_rows_max,
             patience_s=settings.query_timeout_s * _PATIENCE_SHARE,
         ),

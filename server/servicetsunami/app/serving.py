@@ -37,7 +37,7 @@ async def serve_stdio(settings: Settings) -> None:
     """Serve one client over stdin and stdout, until it closes stdin or a signal asks to stop."""
     async with (
         traces_sent(settings),
-        open_app(settings, roots=[Path.home()], catalogs=["*"]) as app,
+        open_app(settings, roots=[Path.home()], catalogs=["*"], endpoints=["*"]) as app,
     ):
         admission = _recorded(app) if settings.audit else None
         server = _server(app, app.caller, admission, is_recorded=bool(settings.audit))
@@ -155,6 +155,7 @@ def _look_after(app: App, caller: Caller, tasks: TaskGroup) -> None:
         tasks.start_soon(app.services.notebook_sync.keep_fresh, caller)
         tasks.start_soon(app.services.runs.there.keep_adopting, caller)
         tasks.start_soon(app.services.jobs.there.keep_fresh, caller)
+        tasks.start_soon(app.services.tenant_usage.reports.keep_fresh, caller)
 
 
 async def _look_after_tenants(app: App, identities: Identities, tasks: TaskGroup) -> None:

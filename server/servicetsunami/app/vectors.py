@@ -18,6 +18,7 @@ from servicetsunami.services.following import Following
 from servicetsunami.services.index_files import IndexFiles
 from servicetsunami.services.indexing import Indexing
 from servicetsunami.services.paths import AllowedRoots
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.remote_embedder import RemoteEmbedder
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.upkeep import Upkeep
@@ -51,11 +52,12 @@ def vectors(
     usage: UsageMeter,
     tasks: TaskGroup,
     models: Sequence[Callable[[], Embedder]],
+    quotas: Quotas,
     data_dir: Path,
 ) -> Vectors:
     """The services for indexes, with what they stand on; the first of `models` is the default."""
     embeddings = Embeddings(models)
-    indexing = Indexing(data=data, embeddings=embeddings, data_dir=data_dir)
+    indexing = Indexing(data=data, embeddings=embeddings, quotas=quotas, data_dir=data_dir)
     following = Following(metadata=data.metadata, indexing=indexing)
     upkeep = Upkeep(indexing=indexing, following=following, tasks=tasks)
     finding = VectorSearch(

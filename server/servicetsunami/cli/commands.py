@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from servicetsunami import __version__
-from servicetsunami.cli import audit_commands, sync_commands, token_commands
+from servicetsunami.cli import audit_commands, budget_commands, sync_commands, token_commands
 from servicetsunami.cli.context import AsJson, errors_shown, settings_of
 from servicetsunami.errors import InvalidInput
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(budget_commands.app, name="budget")
 app.add_typer(sync_commands.app, name="sync")
 app.add_typer(token_commands.app, name="token")
 app.add_typer(audit_commands.app, name="audit")

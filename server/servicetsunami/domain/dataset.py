@@ -116,6 +116,7 @@ class Dataset:
 
     `version` is the Delta version that was acknowledged. The table on disk may be ahead of it
     after a crash; whatever is ahead was never promised to anybody and is undone by the next write.
+    `size_bytes` is of the newest version, `stored_bytes` of the data files of all versions.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Dataset:
     synced_version: int | None = None
     synced_at: datetime | None = None
     sync_error: str | None = None
+    stored_bytes: int = 0
     metadata: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from servicetsunami.domain.cost import TENANT_TAG
 from servicetsunami.domain.job import Job, Task, TaskKind
 from servicetsunami.domain.job_references import as_text, references, split
 from servicetsunami.domain.job_texts import has_text, python_of, statements_of, text_name
@@ -80,11 +81,16 @@ def only_here(job: Job) -> list[str]:
     return found
 
 
+def tags_of(job: Job) -> dict[str, str]:
+    """The tags that tell a job as ours, and let its cost be counted for the tenant."""
+    return {TAG: job.id, TENANT_TAG: job.tenant}
+
+
 def settings_there(job: Job, around: Surroundings) -> dict[str, Any]:
     """The definition in the shape and the names of Databricks' JobSettings."""
     source = {name: value for name, value in job.settings.source.items() if name not in _OURS}
     source["tasks"] = [_task(task, job, around) for task in job.settings.source["tasks"]]  # ty: ignore
-    source["tags"] = {**_mapping(source.get("tags")), TAG: job.id}
+    source["tags"] = {**_mapping(source.get("tags")), **tags_of(job)}
     schedule = job.settings.schedule
     if schedule is not None:
         status = "UNPAUSED" if is_there(job) and not schedule.is_paused else "PAUSED"

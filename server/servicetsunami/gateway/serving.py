@@ -79,6 +79,11 @@ class Serving:
         body = {"served_entities": [dict(entity)]}
         await self._client.send("PUT", f"{_path(name)}/config", body=body, replay=Replay.UNSAFE)
 
+    async def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        """Give an endpoint these tags, beside those that it has."""
+        body = {"add_tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        await self._client.send("PATCH", f"{_path(name)}/tags", body=body, replay=Replay.SAFE)
+
     async def delete(self, name: str) -> None:
         """Delete an endpoint; nothing to do where there is none."""
         try:

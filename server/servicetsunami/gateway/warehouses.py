@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from servicetsunami.errors import ConfigurationError
+from servicetsunami.errors import ConfigurationError, RemoteError
 from servicetsunami.gateway import replies
 from servicetsunami.gateway.client import WorkspaceClient
 from servicetsunami.gateway.retry import Replay
@@ -10,6 +10,7 @@ from servicetsunami.gateway.retry import Replay
 _PATH: Final = "/api/2.0/sql/warehouses"
 _ORDER: Final = {"RUNNING": 0, "STARTING": 1, "STOPPED": 2, "STOPPING": 3}
 _CHOOSE_S: Final = 4.0
+_SIZE_S: Final = 1.0
 
 
 class Warehouses:
@@ -18,6 +19,7 @@ class Warehouses:
     def __init__(self, client: WorkspaceClient, configured_id: str) -> None:
         self._client = client
         self._id = configured_id
+        self._sizes: dict[str, str] = {}
 
     async def choose(self) -> str:
         """The configured one, else a running one, else one that can be started.
@@ -37,6 +39,18 @@ class Warehouses:
             with replies.understood("the question for warehouses"):
                 self._id = str(min(usable, key=_rank)["id"])
         return self._id
+
+    async def size(self, warehouse_id: str) -> str:
+        """Its size, such as `Small`, asked for once; empty where it cannot be seen."""
+        if warehouse_id not in self._sizes:
+            try:
+                answer = await self._client.send(
+                    "GET", f"{_PATH}/{warehouse_id}", replay=Replay.SAFE, deadline_s=_SIZE_S
+                )
+            except RemoteError:
+                return ""
+            self._sizes[warehouse_id] = str(answer.get("cluster_size") or "")
+        return self._sizes[warehouse_id]
 
     async def state(self, warehouse_id: str, *, deadline_s: float) -> str:
         """Its state, such as RUNNING or STOPPED; a stopped one starts with its first statement."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from servicetsunami.gateway.billing import Billing
 from servicetsunami.gateway.catalogs import Catalogs
 from servicetsunami.gateway.client import WorkspaceClient
 from servicetsunami.gateway.config import WorkspaceConfig
@@ -34,6 +35,7 @@ class Workspace:
     serving: Serving
     vectors: Vectors
     warehouses: Warehouses
+    billing: Billing
     health: Health
     store: httpx.AsyncClient
     """Speaks to object stores, without our credentials."""
@@ -74,6 +76,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         serving=Serving(client),
         vectors=Vectors(client),
         warehouses=warehouses,
+        billing=Billing(statements),
         health=Health(client, warehouses),
         store=store,
     )

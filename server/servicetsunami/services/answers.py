@@ -131,6 +131,7 @@ class QueryAnswer(Answer):
     stale_since: str | None = None
     tables: list[TableRead]
     elapsed_ms: int
+    cost: AnyObject | None = None
     note: str | None = None
 
 

@@ -16,11 +16,13 @@ from pydantic import JsonValue
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
 from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, TEXT, VECTOR, Followed, Index
+from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.engines.vectors.files import read_columns, write_documents, write_filled
 from servicetsunami.errors import Conflict, LimitExceeded, RemoteError
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.job_sql import JobSql
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.run_data import RunData
 
 if TYPE_CHECKING:
@@ -52,8 +54,11 @@ class Opened:
 class Indexing:
     """What every source of documents does with an index."""
 
-    def __init__(self, *, data: RunData, embeddings: Embeddings, data_dir: Path) -> None:
+    def __init__(
+        self, *, data: RunData, embeddings: Embeddings, quotas: Quotas, data_dir: Path
+    ) -> None:
         self._data = data
+        self._quotas = quotas
         self._sql = JobSql(data)
         self._embeddings = embeddings
         self._data_dir = data_dir
@@ -97,6 +102,7 @@ class Indexing:
             follows=follows,
         )
         async with self._data.metadata.begin() as transaction:
+            await self._quotas.check_room(transaction, caller.tenant, AssetKind.INDEX)
             await transaction.indexes.add(index)
         return index
 

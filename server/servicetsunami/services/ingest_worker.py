@@ -195,6 +195,7 @@ def _described(written: "Written") -> dict[str, Any]:
         "rows_written": written.rows_written,
         "row_count": written.row_count,
         "size_bytes": written.size_bytes,
+        "added_bytes": written.added_bytes,
         "columns": [asdict(column) for column in written.columns],
         "details": dict(written.details),
     }

@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Column, Dataset, DatasetName, DatasetVersion, WriteMode
-from servicetsunami.domain.outbox import Change
+from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.engines.workers.frames import ChannelError
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.errors import (
@@ -30,11 +30,12 @@ from servicetsunami.errors import (
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.progress import Progress
 from servicetsunami.services.promises import promise, promise_index_of
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.sources import Settled, Source, Work, as_own_change
 from servicetsunami.stores.locks import FileLock
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.tables.location import lock_file, table_location
-from servicetsunami.stores.tables.recover import recover, roll_back
+from servicetsunami.stores.tables.recover import discard, recover, roll_back
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
@@ -86,12 +87,14 @@ class Ingesting:
         metadata: Metadata,
         data_dir: Path,
         pool: WorkerPool,
+        quotas: Quotas,
         timeout_s: float,
         on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
         self._data_dir = data_dir
         self._pool = pool
+        self._quotas = quotas
         self._timeout_s = timeout_s
         self._on_change = on_change
 
@@ -101,7 +104,7 @@ class Ingesting:
         """Store the source, and promise the change to Databricks, in one commit.
 
         Raises Conflict, with nothing changed, when another writer holds the table for long or
-        has changed it meanwhile.
+        has changed it meanwhile, and LimitExceeded for more than the tenant may keep.
         """
         name = request.target(caller.catalog)
         if name.table.endswith(REJECTS_SUFFIX):
@@ -109,6 +112,8 @@ class Ingesting:
                 f"Names that end in {REJECTS_SUFFIX} are kept for rows that did not fit.",
                 "Choose another name.",
             )
+        async with self._metadata.read() as transaction:
+            await self._quotas.check_not_full(transaction, caller.tenant)
         for _ in range(_ATTEMPTS_MAX):
             # Once it exists, the mode says what to do, or the key that it was done already.
             with suppress(_NameTaken):
@@ -134,10 +139,12 @@ class Ingesting:
             request.check_against(target.dataset, name)
             # Always in this order, so that two ingests cannot wait for each other.
             async with self._locked(caller, rejects_name) as rejects:
-                report = await self._work(target, rejects, request, source, progress)
-                return await self._commit(
-                    caller, request, source, target=target, rejects=rejects, report=report
-                )
+                report = await self._work(caller.tenant, target, rejects, request, source, progress)
+                written = ((target, report["written"]), (rejects, report["rejects_written"]))
+                async with _discarded_when_refused(*written):
+                    return await self._commit(
+                        caller, request, source, target=target, rejects=rejects, report=report
+                    )
 
     @asynccontextmanager
     async def _locked(self, caller: Caller, name: DatasetName) -> AsyncGenerator[Target]:
@@ -181,8 +188,9 @@ class Ingesting:
             return None
         return Ingested(dataset=target.dataset, change=change, rejects=None, report=None)
 
-    async def _work(
+    async def _work(  # noqa: PLR0917 - what a child is told
         self,
+        tenant: str,
         target: Target,
         rejects: Target,
         request: IngestRequest,
@@ -207,7 +215,7 @@ class Ingesting:
             timeout_s=self._timeout_s,
             on_progress=progress.pass_on,
         )
-        async with self._pool.acquire() as worker:
+        async with self._pool.acquire(affinity=tenant) as worker:
             with _explained(self._timeout_s):
                 return await source.read(worker, work)
 
@@ -230,6 +238,8 @@ class Ingesting:
         keys = tuple(request.keys)
         kept: Dataset | None = None
         async with self._metadata.begin() as transaction:
+            if target.base_version is None:
+                await self._quotas.check_room(transaction, caller.tenant, AssetKind.DATASET)
             await _acknowledge(transaction, target, settled, change, keys=keys)
             if request.run_id is not None:
                 await transaction.lineage.note(
@@ -241,6 +251,7 @@ class Ingesting:
                 )
                 rejected = _change(report["rejects_written"], request, now, key=None)
                 await _acknowledge(transaction, rejects, as_own_change(kept), rejected)
+            await self._quotas.check_data(transaction, caller.tenant)
         self._on_change()
         return Ingested(dataset=settled.dataset, change=change, rejects=kept, report=report)
 
@@ -285,6 +296,20 @@ async def _removed_unless_committed(
                 target.lock.remove()
 
 
+@asynccontextmanager
+async def _discarded_when_refused(*written: tuple[Target, Any]) -> AsyncGenerator[None]:
+    """Keep no files of what the tenant may not keep: each refused ingest would leave some."""
+    try:
+        yield
+    except LimitExceeded:
+        with CancelScope(shield=True):
+            for target, commit in written:
+                if target.dataset is not None and commit is not None:
+                    remove = partial(discard, target.location, version=commit["version"])
+                    await to_thread.run_sync(remove)
+        raise
+
+
 async def _acquire(path: Path) -> FileLock:
     """Wait for a lock in short steps, so that a caller who gives up need not be waited for."""
     attempt = partial(FileLock.acquire, path, timeout_s=_LOCK_STEP_S)
@@ -310,11 +335,13 @@ def _dataset(
     caller: Caller, target: Target, written: Mapping[str, Any], origin: str, now: datetime
 ) -> Dataset:
     columns = tuple(Column(**column) for column in written["columns"])
+    before = 0 if target.dataset is None else target.dataset.stored_bytes
     facts: dict[str, Any] = {
         "columns": columns,
         "version": written["version"],
         "row_count": written["row_count"],
         "size_bytes": written["size_bytes"],
+        "stored_bytes": before + written["added_bytes"],
         "updated_at": now,
     }
     if target.dataset is not None:

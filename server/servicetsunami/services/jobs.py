@@ -14,7 +14,7 @@ from servicetsunami.domain.job import Job, JobSettings, Task, TaskKind
 from servicetsunami.domain.job_references import references
 from servicetsunami.domain.job_settings import read_settings
 from servicetsunami.domain.notebook import NotebookName
-from servicetsunami.domain.outbox import Change
+from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.domain.run import Run, RunState
 from servicetsunami.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from servicetsunami.services import job_progress
@@ -35,6 +35,7 @@ from servicetsunami.services.job_answers import JobRunAnswer, SavedJob, describe
 from servicetsunami.services.job_engine import JobEngine
 from servicetsunami.services.job_records import new_run
 from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.remote_jobs import THERE, RemoteJobs
 from servicetsunami.services.routing import RunOn
 from servicetsunami.services.usage import UsageMeter
@@ -58,11 +59,13 @@ class Jobs:
         usage: UsageMeter,
         engine: JobEngine,
         there: RemoteJobs,
+        quotas: Quotas,
         on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
         self._usage = usage
         self._on_change = on_change
+        self._quotas = quotas
         self.engine = engine
         self.there = there
 
@@ -87,6 +90,7 @@ class Jobs:
                     return SavedJob.of(before, changed=False)
                 job = _job(caller, before, settings, now)
                 if before is None:
+                    await self._quotas.check_room(transaction, caller.tenant, AssetKind.JOB)
                     await transaction.jobs.add(job)
                 else:
                     await transaction.jobs.update(job, base_revision=before.revision)
@@ -185,7 +189,7 @@ class Jobs:
                     "Wait for its end with get_run, or stop it with cancel_run.",
                 )
             if run.ran_on == THERE:
-                is_begun = await self.there.repair(run)
+                is_begun = await self.there.repair(caller, run)
             else:
                 async with self._metadata.begin() as transaction:
                     again = await job_progress.repair(transaction, run, at=datetime.now(UTC))

@@ -25,7 +25,7 @@ from servicetsunami.domain.endpoint import (
     VersionState,
     endpoint_name,
 )
-from servicetsunami.domain.outbox import Change
+from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import Conflict, InvalidInput, LimitExceeded, TimedOut
 from servicetsunami.services.answers import (
     AssetAnswer,
@@ -53,6 +53,7 @@ from servicetsunami.services.model_runs import ModelRuns, Serving
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.progress import Report
 from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.remote_models import RemoteModels
 from servicetsunami.services.usage import Tally, UsageMeter
 from servicetsunami.stores.metadata import Metadata
@@ -74,6 +75,7 @@ class Models:
         runs: ModelRuns,
         conversion: ModelConversion,
         there: RemoteModels,
+        quotas: Quotas,
         roots: AllowedRoots,
         usage: UsageMeter,
         data_dir: Path,
@@ -83,6 +85,7 @@ class Models:
         self._runs = runs
         self._conversion = conversion
         self._there = there
+        self._quotas = quotas
         self._on_change = on_change
         self._roots = roots
         self._usage = usage
@@ -97,7 +100,7 @@ class Models:
         with self._usage.measure(caller, "deploy_model"):
             name = endpoint_name(name)
             if source.startswith(REMOTE_PREFIX):
-                self._there.check(caller, name, source)
+                await self._there.check(caller, name, source)
                 endpoint, version = await self._promise(caller, name, source)
                 self._on_change()
             else:
@@ -132,7 +135,7 @@ class Models:
             _check_place(before, Place.DATABRICKS)
             endpoint = _endpoint(caller, name, before, version)
             version = replace(version, version=endpoint.revision)
-            await _save(transaction, endpoint, before, version)
+            await self._save(transaction, endpoint, before, version)
             await promise_newest(transaction, endpoint, Change.UPSERT, at=version.created_at)
         return endpoint, version
 
@@ -180,12 +183,28 @@ class Models:
         endpoint = _endpoint(caller, name, before, version)
         version = replace(version, version=endpoint.revision)
         async with self._metadata.begin() as transaction:
-            await _save(transaction, endpoint, before, version)
+            await self._save(transaction, endpoint, before, version)
             if version.state is VersionState.READY:
                 # Inside: nobody else can have this number now, so what is there is nobody's.
                 place = self._folder(endpoint, version.version)
                 await to_thread.run_sync(put_into_place, taken.folder, place)
         return endpoint, version
+
+    async def _save(
+        self,
+        transaction: "Transaction",
+        endpoint: Endpoint,
+        before: Endpoint | None,
+        version: ModelVersion,
+    ) -> None:
+        """Write a version down; raises LimitExceeded for more than the tenant may keep."""
+        if before is None:
+            await self._quotas.check_room(transaction, endpoint.tenant, AssetKind.ENDPOINT)
+            await transaction.endpoints.add(endpoint)
+        else:
+            await transaction.endpoints.update(endpoint, base_revision=before.revision)
+        await transaction.endpoints.add_version(endpoint.id, version)
+        await self._quotas.check_data(transaction, endpoint.tenant)
 
     def _folder(self, endpoint: Endpoint, version: int) -> Path:
         return models_dir(self._data_dir, endpoint.tenant) / endpoint.id / str(version)
@@ -323,16 +342,6 @@ def _check_place(before: Endpoint | None, place: Place) -> None:
             f"The endpoint {before.name} is served {where}.",
             "Take another name, or delete it first.",
         )
-
-
-async def _save(
-    transaction: "Transaction", endpoint: Endpoint, before: Endpoint | None, version: ModelVersion
-) -> None:
-    if before is None:
-        await transaction.endpoints.add(endpoint)
-    else:
-        await transaction.endpoints.update(endpoint, base_revision=before.revision)
-    await transaction.endpoints.add_version(endpoint.id, version)
 
 
 def _endpoint(

@@ -17,6 +17,7 @@ from servicetsunami.engines.kernels.outcome import Outcome
 from servicetsunami.engines.kernels.pool import KernelPool
 from servicetsunami.engines.kernels.spec import KernelSpec
 from servicetsunami.errors import InvalidInput, LimitExceeded
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.notebook_data import NotebookData
 from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
@@ -44,6 +45,7 @@ class NotebookRuns:
         plans: RunPlans,
         data: NotebookData,
         pool: KernelPool,
+        budgets: Budgets,
         tasks: TaskGroup,
         spec_of: Callable[[str], KernelSpec],
         data_dir: Path,
@@ -52,6 +54,7 @@ class NotebookRuns:
         self._plans = plans
         self._data = data
         self._pool = pool
+        self._budgets = budgets
         self._tasks = tasks
         self._spec_of = spec_of
         self._data_dir = data_dir
@@ -69,8 +72,11 @@ class NotebookRuns:
     ) -> ActiveRun:
         """Begin a run in the background; it is remembered before it begins.
 
-        `values` are those of the job's run whose task it does, its `parent`.
+        `values` are those of the job's run whose task it does, its `parent`. Raises LimitExceeded
+        when the budget for runs is used up.
         """
+        warning = await self._budgets.admit_run(caller)
+        reason = reason if warning is None else f"{reason} {warning}"
         active = await self._remember(
             caller, plan, reason=reason, timeout_s=timeout_s, parent=parent
         )

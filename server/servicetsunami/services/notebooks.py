@@ -16,7 +16,7 @@ from servicetsunami.domain.notebook import (
     Revision,
 )
 from servicetsunami.domain.notebook_cells import ParsedNotebook, parse, to_jupyter, to_source
-from servicetsunami.domain.outbox import Change
+from servicetsunami.domain.outbox import AssetKind, Change
 from servicetsunami.errors import Conflict, LimitExceeded
 from servicetsunami.services.answers import (
     AssetAnswer,
@@ -32,6 +32,7 @@ from servicetsunami.services.asset_pages import (
     check_confirmed,
 )
 from servicetsunami.services.promises import promise_newest
+from servicetsunami.services.quotas import Quotas
 from servicetsunami.services.run_answers import SavedNotebook
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
@@ -51,9 +52,15 @@ class Notebooks:
     """Owns what a tenant has saved; `on_change` has the worker look at once."""
 
     def __init__(
-        self, *, metadata: Metadata, usage: UsageMeter, on_change: Callable[[], None]
+        self,
+        *,
+        metadata: Metadata,
+        usage: UsageMeter,
+        quotas: Quotas,
+        on_change: Callable[[], None],
     ) -> None:
         self._metadata = metadata
+        self._quotas = quotas
         self._usage = usage
         self._on_change = on_change
 
@@ -63,7 +70,7 @@ class Notebooks:
         """Create a notebook or save a new revision; the same text again changes nothing.
 
         Raises Conflict when it is not at `base_revision` any more, InvalidInput for text that is
-        no notebook, LimitExceeded for one that Databricks would not take.
+        no notebook, LimitExceeded for one that Databricks would not take or that is too much.
         """
         parsed_name = NotebookName.parse(name)
         with self._usage.measure(caller, "save_notebook") as tally:
@@ -76,9 +83,12 @@ class Notebooks:
                     _check_base(parsed_name, before, base_revision)
                 if before is not None and before.sha256 == _sha256(text):
                     return SavedNotebook.of(before, changed=False)
+                if before is None:
+                    await self._quotas.check_room(transaction, caller.tenant, AssetKind.NOTEBOOK)
                 after = _after(caller, parsed_name, before, text, parsed, at=now)
                 await save_revision(transaction, before, after, text, origin=HERE, at=now)
                 await promise_newest(transaction, after, Change.UPSERT, at=now)
+                await self._quotas.check_data(transaction, caller.tenant)
         self._on_change()
         return SavedNotebook.of(after, changed=True)
 

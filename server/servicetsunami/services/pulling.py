@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.cost import QUERY_TAG
 from servicetsunami.domain.dataset import Dataset, Pulled, SyncState
 from servicetsunami.domain.remote import RemoteTable, TableAddress
 from servicetsunami.engines.workers.worker import Worker
@@ -25,6 +26,7 @@ from servicetsunami.errors import (
 )
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.sources import Settled, Work, as_own_change
+from servicetsunami.services.spending import Spending
 
 if TYPE_CHECKING:
     from servicetsunami.gateway.statements import Statement
@@ -153,8 +155,11 @@ class _Feed:
 class Pulling:
     """Owns the way of tables from Databricks to here."""
 
-    def __init__(self, *, connection: Connection, temp_dir: Path, timeout_s: float) -> None:
+    def __init__(
+        self, *, connection: Connection, spending: Spending, temp_dir: Path, timeout_s: float
+    ) -> None:
         self._connection = connection
+        self._spending = spending
         self._temp_dir = temp_dir
         self._timeout_s = timeout_s
 
@@ -164,11 +169,13 @@ class Pulling:
         """Have Databricks read the table's newest version, for an ingest to take.
 
         Raises ConfigurationError without a workspace, Denied for a catalog that is not to be
-        read, RemoteNotFound for a table that is not there, and other RemoteErrors.
+        read, RemoteNotFound for a table that is not there, LimitExceeded when the budget for
+        Databricks is used up, and other RemoteErrors.
         """
         there = await self.look(caller, table)
+        await self._spending.budgets.admit_there(caller)
         workspace = await self._connection.workspace()
-        version = await self._version(workspace, there)
+        version = await self._version(workspace, there, caller.tenant)
         started_at = datetime.now(UTC)
         statement = await self._selected(workspace, table, version, caller.tenant)
         self._temp_dir.mkdir(parents=True, exist_ok=True)
@@ -205,14 +212,16 @@ class Pulling:
     async def newest_version(self, caller: Caller, table: TableAddress) -> int | None:
         """The version that the table has there now; None for what has no versions."""
         there = await self.look(caller, table)
-        return await self._version(await self._connection.workspace(), there)
+        return await self._version(await self._connection.workspace(), there, caller.tenant)
 
-    async def _version(self, workspace: "Workspace", there: RemoteTable) -> int | None:
+    async def _version(self, workspace: "Workspace", there: RemoteTable, tenant: str) -> int | None:
         if there.kind not in _VERSIONED:
             return None
         from servicetsunami.gateway.statements import StatementRequest  # noqa: PLC0415 - lazy
 
-        request = StatementRequest(sql=f"DESCRIBE HISTORY {there.address.sql} LIMIT 1", tags={})
+        request = StatementRequest(
+            sql=f"DESCRIBE HISTORY {there.address.sql} LIMIT 1", tags={QUERY_TAG: tenant}
+        )
         try:
             found = await workspace.statements.run(request, timeout_s=self._timeout_s)
             rows = [row async for rows in workspace.statements.rows(found) for row in rows]
@@ -229,7 +238,8 @@ class Pulling:
         at = "" if version is None else f" VERSION AS OF {version}"
         request = StatementRequest(
             sql=f"SELECT * FROM {table.sql}{at}",  # noqa: S608 - quoted
-            tags={"servicetsunami_tenant": tenant, "servicetsunami_tool": "ingest_dataset"},
+            tags={QUERY_TAG: tenant, "servicetsunami_tool": "ingest_dataset"},
             form="arrow",
         )
-        return await workspace.statements.run(request, timeout_s=self._timeout_s)
+        async with self._spending.statement(tenant, workspace):
+            return await workspace.statements.run(request, timeout_s=self._timeout_s)

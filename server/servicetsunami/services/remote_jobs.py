@@ -30,6 +30,7 @@ from servicetsunami.errors import (
     ServerError,
 )
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.job_records import new_run
 from servicetsunami.services.remote_following import PASSING, TIMEOUT_GRACE_S, until_ended
 from servicetsunami.services.remote_tasks import RemoteTasks
@@ -75,18 +76,21 @@ class RemoteJobs:
         metadata: Metadata,
         records: RunRecords,
         connection: Connection,
+        budgets: Budgets,
         tasks: TaskGroup,
     ) -> None:
         self._metadata = metadata
         self._records = records
         self._connection = connection
+        self._budgets = budgets
         self._tasks = tasks
         self._remote_tasks = RemoteTasks(metadata)
 
     async def start(self, caller: Caller, job: Job, parameters: Mapping[str, str]) -> Run:
         """Write the run down, then begin it once the job has reached Databricks.
 
-        Raises ConfigurationError without a workspace, Conflict for a job that is not sent there.
+        Raises ConfigurationError without a workspace, Conflict for a job that is not sent there,
+        LimitExceeded when the budget for Databricks is used up.
         """
         if not caller.has_databricks:
             raise ConfigurationError(
@@ -98,6 +102,7 @@ class RemoteJobs:
                 f"The job {job.name} is not sent to Databricks: its sync is off.",
                 "manage_sync with kind job and action on sends it; then run it again.",
             )
+        warning = await self._budgets.admit_there(caller)
         run = new_run(
             job,
             subject=caller.subject,
@@ -106,6 +111,8 @@ class RemoteJobs:
             trigger="manual",
         )
         reason = await self._reason(caller, job)
+        if warning:
+            reason += f" {warning}"
         run = replace(run, ran_on=THERE, reason=reason)
         active = await self._records.add(run)
         self._tasks.start_soon(self._supervise, active)
@@ -121,10 +128,14 @@ class RemoteJobs:
             why += f" Changes of {', '.join(late[:5])} had not reached it when it was asked for."
         return why
 
-    async def repair(self, run: Run) -> bool:
-        """Run again there what failed; False when nothing has. Raises a RemoteError."""
+    async def repair(self, caller: Caller, run: Run) -> bool:
+        """Run again there what failed; False when nothing has.
+
+        Raises a RemoteError, or LimitExceeded when the budget for Databricks is used up.
+        """
         if run.state in _GOOD:
             return False
+        await self._budgets.admit_there(caller)
         workspace = await self._connection.workspace()
         seen = await workspace.jobs.look(_number(run))
         wanted = {**run.remote, "repairs_wanted": len(seen.repairs) + 1}

@@ -17,6 +17,7 @@ from servicetsunami.errors import (
     RemoteUnavailable,
 )
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.revised_sync import check_connected
 from servicetsunami.services.usage import Tally
 
@@ -26,18 +27,26 @@ _BODY_CHARS_MAX: Final = 4_000_000
 _FORMATS: Final = frozenset(
     {"dataframe_split", "dataframe_records", "instances", "inputs", "messages", "prompt", "input"}
 )
-_FOR_ALL: Final = "databricks-"
-"""What the names of the models begin with that Databricks offers to everybody."""
+_ALL: Final = "*"
 
 
 class RemoteModels:
-    """Speaks to the endpoints of the workspace."""
+    """Speaks to the endpoints of the workspace.
 
-    def __init__(self, connection: Connection) -> None:
+    `shared` are those that may be asked beside a tenant's own, at the operator's cost; `*` stands
+    for all.
+    """
+
+    def __init__(self, connection: Connection, *, budgets: Budgets, shared: frozenset[str]) -> None:
         self._connection = connection
+        self._budgets = budgets
+        self._shared = shared
 
-    def check(self, caller: Caller, name: str, source: str) -> None:
-        """Refuse what cannot become an endpoint there, before anything is written down."""
+    async def check(self, caller: Caller, name: str, source: str) -> None:
+        """Refuse what cannot become an endpoint there, before anything is written down.
+
+        Raises LimitExceeded when the budget is used up: what serves there costs.
+        """
         check_connected(caller)
         model = CatalogModel.parse(source)
         if not caller.may_read(model.catalog):
@@ -46,6 +55,7 @@ class RemoteModels:
                 "Take a model of your own catalog, or have DATABRICKS_READABLE_CATALOGS set.",
             )
         name_there(caller.catalog, name)
+        await self._budgets.admit_there(caller)
 
     async def ask(
         self, caller: Caller, endpoint: Endpoint, given: Mapping[str, JsonValue], tally: Tally
@@ -62,11 +72,16 @@ class RemoteModels:
     async def ask_other(
         self, caller: Caller, name: str, given: Mapping[str, JsonValue], tally: Tally
     ) -> dict[str, Any]:
-        """What an endpoint of the workspace answers that this server did not make."""
-        if not name.startswith(_FOR_ALL) and "*" not in caller.catalogs:
+        """What an endpoint of the workspace answers that this server did not make.
+
+        Raises Denied for one that the operator has not opened to tenants.
+        """
+        if self._shared.isdisjoint({_ALL, name.lower()}):
+            open_ones = ", ".join(sorted(self._shared))
+            or_one = f"or one of {open_ones}, " if open_ones else ""
             raise Denied(
                 f"The endpoint {name!r} of the workspace is not open to you.",
-                f"Ask one of yours, or one whose name begins with {_FOR_ALL}.",
+                f"Ask one of yours, {or_one}or have it named in DATABRICKS_SHARED_ENDPOINTS.",
             )
         return await self._asked(caller, name, given, tally)
 
@@ -94,6 +109,7 @@ class RemoteModels:
     ) -> dict[str, Any]:
         check_connected(caller)
         _check(given)
+        await self._budgets.admit_there(caller)
         workspace = await self._connection.workspace()
         try:
             answer = await workspace.serving.ask(name, given, deadline_s=_ASK_S)

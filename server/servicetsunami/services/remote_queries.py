@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import anyio
 from pydantic import JsonValue
 
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.cost import QUERY_TAG
 from servicetsunami.domain.dataset import DEFAULT_SCHEMA
 from servicetsunami.engines.sql.engine import (
     Admitted,
@@ -28,10 +29,12 @@ from servicetsunami.services.answers import QueryAnswer
 from servicetsunami.services.catalog import TableFound
 from servicetsunami.services.results import page_facts, result_facts
 from servicetsunami.services.routing import Route
+from servicetsunami.services.spending import Spending
+from servicetsunami.services.spending import Statement as Noted
 from servicetsunami.stores.results import ResultStore, StoredResult
 
 if TYPE_CHECKING:
-    from servicetsunami.gateway.statements import Statement
+    from servicetsunami.gateway.statements import Statement, StatementRequest
 
 _INLINE_BYTES_MAX: Final = 20 * 2**20
 """Databricks fails an inline result of more than 25 MiB; asked for less, it cuts it and says so."""
@@ -70,12 +73,14 @@ class RemoteQueries:
         connection: Connection,
         engine: SqlEngine,
         results: ResultStore,
+        spending: Spending,
         rows_max: int,
         patience_s: float,
     ) -> None:
         self._connection = connection
         self._engine = engine
         self._results = results
+        self._spending = spending
         self._rows_max = rows_max
         self._patience_s = patience_s
 
@@ -89,15 +94,44 @@ class RemoteQueries:
         """Answer an admitted statement with its first page, or with a cursor to wait on.
 
         Raises a RemoteError, TimedOut when the caller's own time is over (the statement is then
-        cancelled there), or NotFound for a table that Databricks does not have either.
+        cancelled there), NotFound for a table that Databricks does not have either, or
+        LimitExceeded when it would pass the budget.
         """
+        request = self._request(caller, asked, admitted)
+        patience_s = min(asked.timeout_s or self._patience_s, self._patience_s)
+        is_final = asked.timeout_s is not None and asked.timeout_s <= self._patience_s
+        workspace = await self._connection.workspace()
+        noted = await self._spending.begin(caller.tenant, workspace)
+        pending = Pending(
+            facts=_facts(caller, admitted, route),
+            names=_names(admitted.tables, caller),
+            noted=noted.as_json(),
+        )
+        with _named(pending.names):
+            async with (
+                self._noted_when_failed(caller, pending),
+                workspace.statements.started(request) as started,
+            ):
+                pending = replace(pending, statement_id=started.id)
+                try:
+                    ended = await workspace.statements.follow(started, timeout_s=patience_s)
+                except TimedOut:
+                    if is_final:
+                        raise
+                    return self._still_running(caller, asked.result_id, pending)
+                kept = StoredResult(id=asked.result_id, path=asked.path, facts={})
+                return await self._finished(caller, ended, pending, kept, asked.page)
+
+    def _request(
+        self, caller: Caller, asked: RemoteQuestion, admitted: Admitted
+    ) -> "StatementRequest":
         from servicetsunami.gateway.statements import (  # noqa: PLC0415 - only with a workspace
             StatementParameter,
             StatementRequest,
         )
 
         parameters = remote_parameters(asked.parameters, admitted.parameters)
-        request = StatementRequest(
+        return StatementRequest(
             sql=asked.sql.strip().rstrip(";"),
             catalog=caller.catalog,
             schema=DEFAULT_SCHEMA,
@@ -108,25 +142,17 @@ class RemoteQueries:
             # One row more than is kept is how we learn that there were more.
             row_limit=self._rows_max + 1,
             byte_limit=_INLINE_BYTES_MAX,
-            tags={"servicetsunami_tenant": caller.tenant, "servicetsunami_tool": "query_dataset"},
+            tags={QUERY_TAG: caller.tenant, "servicetsunami_tool": "query_dataset"},
         )
-        pending = Pending(
-            facts=_facts(caller, admitted, route), names=_names(admitted.tables, caller)
-        )
-        patience_s = min(asked.timeout_s or self._patience_s, self._patience_s)
-        is_final = asked.timeout_s is not None and asked.timeout_s <= self._patience_s
-        workspace = await self._connection.workspace()
-        with _named(pending.names):
-            async with workspace.statements.started(request) as started:
-                pending = replace(pending, statement_id=started.id)
-                try:
-                    ended = await workspace.statements.follow(started, timeout_s=patience_s)
-                except TimedOut:
-                    if is_final:
-                        raise
-                    return self._still_running(caller, asked.result_id, pending)
-                kept = StoredResult(id=asked.result_id, path=asked.path, facts={})
-                return await self._finished(caller, ended, pending, kept, asked.page)
+
+    @asynccontextmanager
+    async def _noted_when_failed(self, caller: Caller, pending: "Pending") -> AsyncGenerator[None]:
+        """Note how long a statement took that did not end well: it is billed as well."""
+        try:
+            yield
+        except BaseException:
+            await self._spending.end(caller.tenant, pending.note, seconds=pending.elapsed_s)
+            raise
 
     def is_pending(self, stored: StoredResult) -> bool:
         """Whether a kept result is one that Databricks was still computing."""
@@ -140,12 +166,15 @@ class RemoteQueries:
         pending = Pending.of(stored.facts[_PENDING])
         workspace = await self._connection.workspace()
         with _named(pending.names):
-            statement = await workspace.statements.look(pending.statement_id)
-            try:
-                statement = await workspace.statements.follow(statement, timeout_s=self._patience_s)
-            except TimedOut:
-                return self._still_running(caller, stored.id, pending)
-            return await self._finished(caller, statement, pending, stored, page)
+            async with self._noted_when_failed(caller, pending):
+                statement = await workspace.statements.look(pending.statement_id)
+                try:
+                    statement = await workspace.statements.follow(
+                        statement, timeout_s=self._patience_s
+                    )
+                except TimedOut:
+                    return self._still_running(caller, stored.id, pending)
+                return await self._finished(caller, statement, pending, stored, page)
 
     async def _finished(
         self,
@@ -155,6 +184,8 @@ class RemoteQueries:
         kept: StoredResult,
         page: PageOptions,
     ) -> QueryAnswer:
+        seconds = pending.elapsed_s
+        await self._spending.end(caller.tenant, pending.note, seconds=seconds)
         workspace = await self._connection.workspace()
         rows_file = kept.path.with_name(f"{kept.path.name}.rows")
         try:
@@ -174,7 +205,8 @@ class RemoteQueries:
                 await anyio.Path(rows_file).unlink(missing_ok=True)
         if statement.is_truncated and info.limit is None:
             info = replace(info, limit="bytes")
-        facts = {**pending.facts, **_merged_note(pending.facts, info, self._rows_max)}
+        cost = pending.note.told(seconds)
+        facts = {**pending.facts, "cost": cost, **_merged_note(pending.facts, info, self._rows_max)}
         if info.path is not None:
             self._results.keep(caller.tenant, caller.subject, kept.id, facts)
         return QueryAnswer.model_validate(
@@ -192,6 +224,7 @@ class RemoteQueries:
                 "row_count": 0,
                 "row_count_is_minimum": True,
                 "state": "running",
+                "cost": pending.note.told(),
                 "truncated": True,
                 "cursor": f"{result_id}:0",
                 "elapsed_ms": pending.elapsed_ms,
@@ -207,19 +240,31 @@ class Pending:
 
     facts: Mapping[str, Any]
     names: Sequence[str]
+    noted: Mapping[str, Any]
     statement_id: str = ""
     asked_at: float = field(default_factory=time.time)
 
     @property
+    def note(self) -> Noted:
+        """How it was noted before it began."""
+        return Noted.of(self.noted)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was asked."""
+        return time.time() - self.asked_at
+
+    @property
     def elapsed_ms(self) -> int:
-        """Milliseconds since it was asked."""
-        return round((time.time() - self.asked_at) * 1000)
+        """The same in milliseconds."""
+        return round(self.elapsed_s * 1000)
 
     def as_json(self) -> dict[str, Any]:
         """What a kept result remembers."""
         return {
             "facts": dict(self.facts),
             "names": list(self.names),
+            "noted": dict(self.noted),
             "statement_id": self.statement_id,
             "asked_at": self.asked_at,
         }

@@ -23,6 +23,7 @@ from servicetsunami.engines.kernels.outcome import Outcome
 from servicetsunami.engines.kernels.outputs import CellOutputs
 from servicetsunami.errors import ServerError
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.notebook_sync import RUN_PREFIX
 from servicetsunami.services.remote_following import TIMEOUT_GRACE_S, until_ended
 from servicetsunami.services.run_plans import Plan
@@ -46,18 +47,25 @@ class RemoteRuns:
         *,
         records: RunRecords,
         connection: Connection,
+        budgets: Budgets,
         tasks: TaskGroup,
         outputs_dir: Path,
     ) -> None:
         self._records = records
         self._connection = connection
+        self._budgets = budgets
         self._tasks = tasks
         self._outputs_dir = outputs_dir
 
     async def start(
         self, caller: Caller, plan: Plan, *, reason: str, timeout_s: float
     ) -> ActiveRun:
-        """Write the run down, then begin it in the background. Raises a RemoteError."""
+        """Write the run down, then begin it in the background.
+
+        Raises a RemoteError, or LimitExceeded when the budget for Databricks is used up.
+        """
+        warning = await self._budgets.admit_there(caller)
+        reason = reason if warning is None else f"{reason} {warning}"
         workspace = await self._connection.workspace()
         folder = await workspace.notebooks.folder(caller.tenant)
         inside = f"/{plan.notebook.rpartition('/')[0]}" if plan.notebook else ""
@@ -68,7 +76,12 @@ class RemoteRuns:
             "cells": [[cell.kind.value, cell.title] for cell in plan.cells],
         }
         active = await self._records.remember(
-            caller, plan, ran_on=THERE, reason=reason, timeout_s=timeout_s, remote=remote
+            caller,
+            plan,
+            ran_on=THERE,
+            reason=reason,
+            timeout_s=timeout_s,
+            remote=remote,
         )
         self._tasks.start_soon(self._supervise, active)
         return active

@@ -14,6 +14,7 @@ from servicetsunami.domain.index_there import MODEL_PROPERTY, IndexThere
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import ConfigurationError, InvalidInput, RemoteConflict, TimedOut
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.usage import UsageMeter
@@ -59,9 +60,15 @@ class RemoteVectors:
     """Looks at indexes there and questions them; `embeddings` makes the vectors of queries."""
 
     def __init__(
-        self, *, connection: Connection, embeddings: Embeddings, usage: UsageMeter
+        self,
+        *,
+        connection: Connection,
+        embeddings: Embeddings,
+        budgets: Budgets,
+        usage: UsageMeter,
     ) -> None:
         self._connection = connection
+        self._budgets = budgets
         self._embeddings = embeddings
         self._usage = usage
 
@@ -78,10 +85,11 @@ class RemoteVectors:
         """The documents that fit best there.
 
         Raises InvalidInput for what the index cannot be asked, RemoteConflict where it does not
-        answer yet, or another RemoteError.
+        answer yet, LimitExceeded when the budget is used up, or another RemoteError.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
             check_search(search)
+            await self._budgets.admit_there(caller)
             if not found.is_searchable:
                 raise RemoteConflict(
                     f"The index {found.name} is {found.state or 'not ready'} on Databricks.",

@@ -2,75 +2,82 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-
-from anyio import to_thread
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
+from servicetsunami.services import cost_answers
+from servicetsunami.services.budgets import Budgets
+from servicetsunami.services.costs import CostReports
+from servicetsunami.services.quotas import Quotas, stored_by
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.usage_answers import (
+    CostAnswer,
     DayUsage,
+    Figure,
     KindUsage,
     OutboxUsage,
     ToolUsage,
     UsageAnswer,
 )
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.stores.tables.location import tables_dir
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
     from servicetsunami.stores.datasets import StateTotals
+    from servicetsunami.stores.usage import ToolTotals
 
 Period = Literal["day", "week", "month"]
 
 _DAYS: Final = {"day": 1, "week": 7, "month": 30}
+_STORAGE_NOTE: Final = "Data files of all versions of datasets, models and notebooks, as recorded."
+_RUNS_NOTE: Final = "Each kernel of a notebook or Python task by itself."
 
 
 class TenantUsage:
-    """Answers what a tenant has and uses, from this machine's own records."""
+    """Answers what a tenant has and uses, from this machine's own records and the kept bill."""
 
-    def __init__(self, *, metadata: Metadata, usage: UsageMeter, data_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        metadata: Metadata,
+        usage: UsageMeter,
+        reports: CostReports,
+        budgets: Budgets,
+        quotas: Quotas,
+    ) -> None:
         self._metadata = metadata
         self._usage = usage
-        self._data_dir = data_dir
+        self.reports = reports
+        self.budgets = budgets
+        self._quotas = quotas
 
     async def of(self, caller: Caller, period: Period) -> UsageAnswer:
-        """Count everything up to now: calls that are not written yet are written first."""
+        """Count everything up to now: calls that are not written yet are written first.
+
+        Nothing is asked of Databricks: a bill that is old is read anew beside the call.
+        """
         await self._usage.flush()
         now = datetime.now(UTC)
         since = now - timedelta(days=_DAYS[period])
         with self._usage.measure(caller, "tenant_usage"):
+            cost = await self._cost(caller, since) if caller.has_databricks else None
             async with self._metadata.read() as transaction:
                 assets = await _assets(transaction, caller.tenant)
                 tools = await transaction.usage.totals(caller.tenant, since=since)
                 days = await transaction.usage.days(caller.tenant, since=since)
                 depth = await transaction.outbox.depth(caller.tenant)
-            folder = tables_dir(self._data_dir, caller.tenant)
-            stored = await to_thread.run_sync(partial(_bytes_below, folder))
+                figures = await _figures(transaction, caller.tenant, tools, since=since, at=now)
+                budget = await self.budgets.state_in(transaction, caller.tenant)
         return UsageAnswer(
             catalog=caller.catalog,
             period=period,
             since=since.isoformat(),
             as_of=now.isoformat(),
-            is_exact=True,
             assets=assets,
-            storage_bytes=stored,
-            storage_note="All versions on this machine; the size of an asset is its newest one.",
-            tools=[
-                ToolUsage(
-                    tool=each.tool,
-                    calls=each.calls,
-                    errors=each.failures,
-                    rows=each.rows,
-                    seconds=round(each.seconds, 3),
-                    tokens=each.tokens or None,
-                )
-                for each in tools
-            ],
+            storage_bytes=int(figures["storage_bytes"].value),
+            figures=figures,
+            tools=[_tool(each) for each in tools],
             days=[
                 DayUsage(day=each.day, calls=each.calls, errors=each.failures, rows=each.rows)
                 for each in days
@@ -81,7 +88,56 @@ class TenantUsage:
                 oldest_at=depth.oldest_at.isoformat() if depth.oldest_at else None,
             ),
             databricks="connected" if caller.has_databricks else "not connected",
+            cost=cost,
+            budget=budget.as_told() if budget.budget.limits() else None,
+            quotas=self._quotas.as_told() or None,
         )
+
+    async def _cost(self, caller: Caller, since: datetime) -> CostAnswer:
+        known, is_being_read = await self.reports.wanted(caller)
+        async with self._metadata.read() as transaction:
+            work = await cost_answers.later_work(transaction, caller.tenant, known, since)
+        return cost_answers.told(known, work, since=since, is_being_read=is_being_read)
+
+
+async def _figures(
+    transaction: "Transaction",
+    tenant: str,
+    tools: "Sequence[ToolTotals]",
+    *,
+    since: datetime,
+    at: datetime,
+) -> dict[str, Figure]:
+    """What was counted on this machine, each number with how well it is known."""
+    stored = await stored_by(transaction, tenant)
+    here = await transaction.runs.seconds(tenant, ran_on="local", since=since, at=at)
+    there = await transaction.runs.seconds(tenant, ran_on="databricks", since=since, at=at)
+    values = {
+        "calls": sum(each.calls for each in tools),
+        "rows": sum(each.rows for each in tools),
+        "bytes": sum(each.size_bytes for each in tools),
+        "tokens": sum(each.tokens for each in tools),
+        "run_seconds_local": round(here, 3),
+        "run_seconds_databricks": round(there, 3),
+        "storage_bytes": stored.size_bytes,
+        "stored_rows": stored.rows,
+    }
+    notes = {"storage_bytes": _STORAGE_NOTE, "run_seconds_local": _RUNS_NOTE}
+    return {
+        name: Figure(value=value, is_exact=True, note=notes.get(name))
+        for name, value in values.items()
+    }
+
+
+def _tool(totals: "ToolTotals") -> ToolUsage:
+    return ToolUsage(
+        tool=totals.tool,
+        calls=totals.calls,
+        errors=totals.failures,
+        rows=totals.rows,
+        seconds=round(totals.seconds, 3),
+        tokens=totals.tokens or None,
+    )
 
 
 async def _assets(transaction: "Transaction", tenant: str) -> list[KindUsage]:
@@ -109,14 +165,3 @@ def _kind(kind: str, totals: "Sequence[StateTotals]") -> KindUsage:
         row_count=sum(each.row_count for each in totals) if kind == "dataset" else None,
         size_bytes=sum(each.size_bytes for each in totals),
     )
-
-
-def _bytes_below(folder: Path) -> int:
-    """The bytes of all files below a folder; one that goes meanwhile counts as gone."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return total

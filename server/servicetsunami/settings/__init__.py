@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from servicetsunami.settings.costs import CostSettings
 from servicetsunami.settings.databricks import DatabricksSettings
 from servicetsunami.settings.http import HttpSettings
 from servicetsunami.settings.lake import LakeSettings
@@ -14,7 +15,12 @@ from servicetsunami.settings.protection import ProtectionSettings
 
 
 class Settings(
-    DatabricksSettings, HttpSettings, ObservingSettings, ProtectionSettings, LakeSettings
+    DatabricksSettings,
+    HttpSettings,
+    CostSettings,
+    ObservingSettings,
+    ProtectionSettings,
+    LakeSettings,
 ):
     """Read once at start, by app and cli only; everything below gets plain values."""
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from servicetsunami.stores.api_keys import ApiKeys
 from servicetsunami.stores.audit import AuditTrail
 from servicetsunami.stores.connections import Engines, connect
+from servicetsunami.stores.costs import Budgets, Costs, RemoteWork
 from servicetsunami.stores.datasets import Datasets
 from servicetsunami.stores.endpoints import Endpoints
 from servicetsunami.stores.failures import translated, unreachable
@@ -52,6 +53,9 @@ class Transaction:
         self.leases = Leases(connection)
         self.usage = Usage(connection)
         self.audit = AuditTrail(connection)
+        self.budgets = Budgets(connection)
+        self.costs = Costs(connection)
+        self.remote_work = RemoteWork(connection)
 
 
 class SteadyConnection(AsyncConnection):

@@ -246,6 +246,16 @@ class Datasets:
             for row in (await self._connection.execute(statement)).all()
         )
 
+    async def stored(self, tenant: str) -> tuple[int, int]:
+        """Rows of the newest versions, and bytes of the data files of all of them."""
+        columns = DATASETS.c
+        statement = select(
+            func.coalesce(func.sum(columns.row_count), 0),
+            func.coalesce(func.sum(columns.stored_bytes), 0),
+        ).where(owned_by(tenant, DATASETS))
+        rows, size_bytes = (await self._connection.execute(statement)).one()
+        return int(rows), int(size_bytes)
+
     async def version_before(
         self, tenant: str, dataset_id: str, number: int
     ) -> DatasetVersion | None:

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, case, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import ACTIVE_STATES, CellRun, Run, RunState
 from servicetsunami.errors import NotFound
+from servicetsunami.stores.column_types import UtcDateTime
 from servicetsunami.stores.schema import RUN_CELLS, RUNS
 from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
@@ -22,6 +23,7 @@ from servicetsunami.stores.tenants import Tenants
 _BRIEF = cast(
     "Select[Any]", select(*[column for column in RUNS.c if column is not RUNS.c.definition])
 )
+_DAY_S = 86_400.0
 _ACTIVE = tuple(sorted(state.value for state in ACTIVE_STATES))
 
 
@@ -245,6 +247,41 @@ class Runs:
             "seconds": cell.seconds,
         }
         await self._connection.execute(insert(RUN_CELLS).values(values))
+
+    async def seconds(self, tenant: str, *, ran_on: str, since: datetime, at: datetime) -> float:
+        """How long runs took since then, those that go on included, each kernel by itself.
+
+        Of the runs of jobs on this machine only their notebooks and Python count: the rest waits.
+        """
+        started, first = RUNS.c.started_at, literal(since, UtcDateTime)
+        begun = case((started < since, first), else_=started)
+        ended = func.coalesce(RUNS.c.ended_at, literal(at, UtcDateTime))
+        if self._connection.dialect.name == "postgresql":
+            took = func.extract("epoch", ended) - func.extract("epoch", begun)
+        else:
+            took = (func.julianday(ended) - func.julianday(begun)) * _DAY_S
+        statement = select(func.coalesce(func.sum(took), 0)).where(
+            owned_by(tenant, RUNS),
+            RUNS.c.ran_on == ran_on,
+            started.is_not(None),
+            ended > since,
+        )
+        if ran_on == "local":
+            statement = statement.where(RUNS.c.job_id.is_(None))
+        return max(0.0, float((await self._connection.execute(statement)).scalar_one()))
+
+    async def numbers_there(self, tenant: str, *, since: datetime, limit: int) -> tuple[str, ...]:
+        """The numbers on Databricks of the newest runs that were begun there since then."""
+        statement = (
+            select(RUNS.c.remote)
+            .where(
+                owned_by(tenant, RUNS), RUNS.c.ran_on == "databricks", RUNS.c.created_at >= since
+            )
+            .order_by(RUNS.c.created_at.desc())
+            .limit(limit)
+        )
+        found = await self._connection.scalars(statement)
+        return tuple(str(each["run_id"]) for each in found if "run_id" in each)
 
     async def request_cancel(self, tenant: str, run_id: str) -> bool:
         """Ask whoever does the run to stop; False when it has ended already."""

@@ -26,6 +26,7 @@ from servicetsunami.stores.column_types import (
     metadata_column,
     metadata_index,
 )
+from servicetsunami.stores.cost_schema import BUDGETS, COST_REPORTS, REMOTE_WORK
 
 HEAD_REVISION = "0012"
 """The newest migration; a test compares it with the files in migrations/versions."""
@@ -64,6 +65,7 @@ DATASETS = Table(
     Column("version", BigInteger, nullable=False),
     Column("row_count", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),
     Column("origin", String, nullable=False),
     Column("sync_state", String, nullable=False),
     Column("synced_version", BigInteger),
@@ -373,3 +375,6 @@ RUN_TASKS = Table(
     Index(None, "run_id", "state"),
     Index(None, "child"),
 )
+
+COSTS = (BUDGETS, COST_REPORTS, REMOTE_WORK)
+"""The tables of what things cost, which have a file of their own."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,15 @@ class Tenants:
         """All tenants by name: for the server's own upkeep, never for a caller."""
         found = await self._connection.scalars(select(TENANTS.c.id).order_by(TENANTS.c.id))
         return tuple(found)
+
+    async def lock(self, tenant: str) -> None:
+        """Have the rest of this transaction happen after all others that have locked the tenant.
+
+        So that what is counted is still so when it is acted upon. SQLite has one writer anyway.
+        """
+        if self._is_postgresql():
+            number = func.hashtextextended(tenant, 0)
+            await self._connection.execute(select(func.pg_advisory_xact_lock(number)))
 
     def _is_postgresql(self) -> bool:
         return self._connection.dialect.name == "postgresql"

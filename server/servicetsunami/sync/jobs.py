@@ -16,6 +16,7 @@ from servicetsunami.domain.job_there import (
     needed_notebooks,
     only_here,
     settings_there,
+    tags_of,
 )
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.outbox import Change, OutboxItem
@@ -88,7 +89,7 @@ class JobCourier:
         found = await workspace.jobs.find_tagged(job.name, TAG, job.id)
         if found is None:
             await lease.confirm()
-            empty = {"name": job.name, "tags": {TAG: job.id}}
+            empty = {"name": job.name, "tags": tags_of(job)}
             job_id = await workspace.jobs.create(empty)
             found = await workspace.jobs.find(job_id)
         if found is None:

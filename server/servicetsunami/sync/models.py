@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from servicetsunami.domain.cost import TENANT_TAG
 from servicetsunami.domain.dataset import SyncState
 from servicetsunami.domain.endpoint import TAG, CatalogModel, VersionState, name_there
 from servicetsunami.domain.outbox import Change, OutboxItem
@@ -55,6 +56,10 @@ class ModelCourier:
                 "Have it deleted there, then manage_sync with kind endpoint and action retry; or "
                 "deploy under another name.",
             )
+        if found is not None and found.tags.get(TENANT_TAG) != item.tenant:
+            # Made before the tag was known, or changed by somebody: its cost would be nobody's.
+            await lease.confirm()
+            await workspace.serving.tag(name, {TENANT_TAG: item.tenant})
         if found is None or not await _is_done(workspace, found, model, item, lease):
             await self._ask(workspace, name, model, item, lease, is_new=found is None)
 
@@ -83,7 +88,9 @@ class ModelCourier:
         entity = entity_of(model.name, model.version)
         await lease.confirm()
         if is_new:
-            await workspace.serving.create(name, entity, {TAG: item.asset_id})
+            await workspace.serving.create(
+                name, entity, {TAG: item.asset_id, TENANT_TAG: item.tenant}
+            )
         else:
             await workspace.serving.change(name, entity)
         await _note_asked(lease, item)

@@ -13,9 +13,8 @@ Period = Annotated[
 
 
 async def tenant_usage(call: CallOf, period: Period = "week") -> UsageAnswer:
-    """Tell what there is and what was used: assets by kind, storage, calls, rows and errors a day.
+    """Tell what there is, what was used, what it cost, and what is allowed.
 
-    Also how much of it has reached Databricks, in percent, and how much still waits. Counts are
-    exact as of `as_of`.
+    Also how much has reached Databricks. Figures say whether they are exact, and as of when.
     """
     return await call.services.tenant_usage.of(call.caller, period)

@@ -50,7 +50,7 @@ from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
 from servicetsunami.transport.tasks import Tasks, TaskSource
-from servicetsunami.transport.toolsets import TOOLSETS, offered
+from servicetsunami.transport.toolsets import TOOLSETS, ToolLine, offered
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -66,6 +66,53 @@ _PROMPTS: Final = (
 
 _AUDIT: Final = "lake://audit"
 _AUDIT_RECORDS: Final = 200
+
+_RESOURCES: Final = (
+    (
+        "lake://datasets/{schema}.{table}",
+        "dataset",
+        "Dataset",
+        "Columns, sample rows, versions and sync state of one dataset.",
+        "application/json",
+    ),
+    (
+        "lake://notebooks/{+name}",
+        "notebook",
+        "Notebook",
+        "The text of a notebook, byte for byte.",
+        "text/plain",
+    ),
+    (
+        "lake://runs/{run_id}",
+        "run",
+        "Run",
+        "One run with the outputs of its cells.",
+        "application/json",
+    ),
+    (
+        "lake://runs/{run_id}/cells/{cell}",
+        "cell output",
+        "Output of a cell",
+        "The whole text that a cell of a run has put out.",
+        "text/plain",
+    ),
+    (
+        "lake://runs/{run_id}/images/{file}",
+        "image",
+        "Image of a cell",
+        "An image that a cell of a run has put out.",
+        "image/png",
+    ),
+    (
+        _AUDIT,
+        "audit",
+        "Audit record",
+        "The last operations of the tenant, for its administrators.",
+        "application/json",
+    ),
+)
+"""Address, name, title, description and type of each resource."""
+
 _HINTS: Final = {
     "read": ToolAnnotations(
         read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -122,6 +169,18 @@ class LakeServer(MCPServer[Any]):
         self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
         self.middleware.append(dashboard.tie)
+        self._add_tools(lines)
+        self._add_resources(is_recorded=is_recorded)
+        self.completion()(self._complete)
+
+    async def _see_own_rows(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Have every message served with the rows of its own tenant alone."""
+        with only(self.caller().tenant):
+            return await call_next(ctx)
+
+    def _add_tools(self, lines: Iterable[ToolLine]) -> None:
         for line in lines:
             self.add_tool(
                 line.function,
@@ -133,60 +192,21 @@ class LakeServer(MCPServer[Any]):
             self.add_prompt(
                 Prompt.from_function(prompt, title=title, description=inspect.getdoc(prompt))
             )
-        self.resource(
-            "lake://datasets/{schema}.{table}",
-            name="dataset",
-            title="Dataset",
-            description="Columns, sample rows, versions and sync state of one dataset.",
-            mime_type="application/json",
-        )(self._dataset_resource)
-        self._add_notebook_resources()
-        if is_recorded:
-            self.resource(
-                _AUDIT,
-                name="audit",
-                title="Audit record",
-                description="The last operations of the tenant, for its administrators.",
-                mime_type="application/json",
-            )(self._audit_resource)
-        self.completion()(self._complete)
 
-    async def _see_own_rows(
-        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
-    ) -> HandlerResult:
-        """Have every message served with the rows of its own tenant alone."""
-        with only(self.caller().tenant):
-            return await call_next(ctx)
-
-    def _add_notebook_resources(self) -> None:
-        self.resource(
-            "lake://notebooks/{+name}",
-            name="notebook",
-            title="Notebook",
-            description="The text of a notebook, byte for byte.",
-            mime_type="text/plain",
-        )(self._notebook_resource)
-        self.resource(
-            "lake://runs/{run_id}",
-            name="run",
-            title="Run",
-            description="One run with the outputs of its cells.",
-            mime_type="application/json",
-        )(self._run_resource)
-        self.resource(
-            "lake://runs/{run_id}/cells/{cell}",
-            name="cell output",
-            title="Output of a cell",
-            description="The whole text that a cell of a run has put out.",
-            mime_type="text/plain",
-        )(self._cell_resource)
-        self.resource(
-            "lake://runs/{run_id}/images/{file}",
-            name="image",
-            title="Image of a cell",
-            description="An image that a cell of a run has put out.",
-            mime_type="image/png",
-        )(self._image_resource)
+    def _add_resources(self, *, is_recorded: bool) -> None:
+        readers = {
+            "dataset": self._dataset_resource,
+            "notebook": self._notebook_resource,
+            "run": self._run_resource,
+            "cell output": self._cell_resource,
+            "image": self._image_resource,
+            "audit": self._audit_resource,
+        }
+        for uri, name, title, description, mime_type in _RESOURCES:
+            if name != "audit" or is_recorded:
+                self.resource(
+                    uri, name=name, title=title, description=description, mime_type=mime_type
+                )(readers[name])
 
     async def run_stdio_async(self) -> None:
         """Serve one client over stdin and stdout until it closes stdin."""

@@ -82,7 +82,9 @@ def run_child(channel, options):
 
 
 @asynccontextmanager
-async def pool_of(workers_max: int, spare: int = 1) -> AsyncGenerator[WorkerPool]:
+async def pool_of(
+    workers_max: int, spare: int = 1, affinity_max: int = 0
+) -> AsyncGenerator[WorkerPool]:
     zygote = Zygote(preload=[__name__])
     pool = WorkerPool(
         zygote=zygote,
@@ -91,6 +93,7 @@ async def pool_of(workers_max: int, spare: int = 1) -> AsyncGenerator[WorkerPool
         workers_max=workers_max,
         address_space_bytes=ADDRESS_SPACE_BYTES,
         spare=spare,
+        affinity_max=affinity_max,
     )
     try:
         yield pool
@@ -298,6 +301,25 @@ async def test_a_target_that_fails_to_start_is_a_bug_and_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="no_such"):
         await call(pool, "count")
     await zygote.aclose()
+
+
+async def test_one_affinity_leaves_a_child_to_the_others():
+    inside = []
+
+    async def hold(pool, affinity):
+        async with pool.acquire(affinity=affinity):
+            inside.append(affinity)
+            await anyio.sleep_forever()
+
+    async with pool_of(2, affinity_max=1) as pool, anyio.create_task_group() as tasks:
+        for affinity in ("acme", "acme", "other"):
+            tasks.start_soon(hold, pool, affinity)
+        with anyio.fail_after(30):
+            while len(inside) < 2:
+                await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(inside) == ["acme", "other"]
+        tasks.cancel_scope.cancel()
 
 
 async def test_closing_reaps_every_process():

@@ -19,6 +19,7 @@ from tests.fakes.databricks.faults import Faults
 from tests.fakes.databricks.jobs import Jobs
 from tests.fakes.databricks.serving import Serving
 from tests.fakes.databricks.sql import tables
+from tests.fakes.databricks.sql.billing import Bill
 from tests.fakes.databricks.sql.writes import Writer
 from tests.fakes.databricks.state import FakeTable, State, TableVersion
 from tests.fakes.databricks.statements import FakeStatement, Statements
@@ -111,6 +112,11 @@ class FakeWorkspace:
     @property
     def warehouse_id(self) -> str:
         return "running0000000002"
+
+    @property
+    def bill(self) -> Bill:
+        """What system.billing and system.query have; empty from the first look on."""
+        return self.state.sub(Bill)
 
     @property
     def requests(self) -> list[Recorded]:

@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.engines.kernels.sandbox import Sandboxes
 from servicetsunami.engines.kernels.spec import KernelSpec
+from servicetsunami.engines.workers.turns import Turns
 from servicetsunami.errors import ServerError
 
 if TYPE_CHECKING:
@@ -22,15 +23,19 @@ _IDLE_MAX_S: Final = 600.0
 
 
 class KernelPool:
-    """At most `kernels_max` run at once; a kernel never serves a second run.
+    """At most `kernels_max` run at once, of one tenant at most `tenant_max` (0 for all of them).
 
+    A kernel never serves a second run.
     `tasks` starts the kernel that is kept ready, in the background.
     """
 
-    def __init__(self, *, sandboxes: Sandboxes, tasks: TaskGroup, kernels_max: int) -> None:
+    def __init__(
+        self, *, sandboxes: Sandboxes, tasks: TaskGroup, kernels_max: int, tenant_max: int = 0
+    ) -> None:
         self.sandboxes = sandboxes
         self._tasks = tasks
         self._slots = anyio.CapacityLimiter(kernels_max)
+        self._turns = Turns(tenant_max)
         self._ready: Kernel | None = None
         self._ready_at = 0.0
         self._is_preparing = False
@@ -53,7 +58,8 @@ class KernelPool:
 
         A nested run does not wait for a place: the run that waits for it holds one.
         """
-        async with anyio.CapacityLimiter(1) if is_nested else self._slots:
+        slot = anyio.CapacityLimiter(1) if is_nested else self._slots
+        async with self._turns.one(None if is_nested else spec.tenant), slot:
             kernel = await self._take(spec)
             try:
                 self._prepare(spec)

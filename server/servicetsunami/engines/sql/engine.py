@@ -132,6 +132,7 @@ class Begun:
 class SqlEngine:
     """Owns the pool of SQL children.
 
+    `tenant_max` is how many of `workers_max` children one tenant may have at once, 0 for all.
     `memory_limit_mb` and `threads` hold for each database that a child opens, and
     `address_space_bytes` for the child as a whole; `temp_dir` may be shared by several servers.
     """
@@ -142,6 +143,7 @@ class SqlEngine:
         zygote: Zygote,
         temp_dir: Path,
         workers_max: int = 3,
+        tenant_max: int = 0,
         memory_limit_mb: int = 1_000,
         threads: int = 2,
         address_space_bytes: int = 2_500_000_000,
@@ -160,6 +162,7 @@ class SqlEngine:
             },
             kind="duckdb",
             workers_max=workers_max,
+            affinity_max=tenant_max,
             address_space_bytes=address_space_bytes,
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 
+from servicetsunami.engines.workers.turns import Turns
 from servicetsunami.engines.workers.worker import Worker
 from servicetsunami.engines.workers.zygote import Zygote
 
@@ -16,6 +17,7 @@ class WorkerPool:
     `target` is `package.module:function`, called in the child as `function(channel, options)`;
     `options` are plain JSON values. `spare` is how many idle children are kept ready while others
     work (within `workers_max`), so that a short call need not wait for a long one.
+    `affinity_max` is how many children one affinity may have at once; 0 for all.
     `address_space_bytes` is the RLIMIT_AS of each child, `kind` what their spans are named by.
     """
 
@@ -29,6 +31,7 @@ class WorkerPool:
         address_space_bytes: int | None,
         spare: int = 1,
         kind: str = "worker",
+        affinity_max: int = 0,
     ) -> None:
         self._zygote = zygote
         self._kind = kind
@@ -38,6 +41,7 @@ class WorkerPool:
         self._address_space_bytes = address_space_bytes
         self._spare = spare
         self._turns = anyio.Semaphore(workers_max)
+        self._own_turns = Turns(affinity_max)
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
 
@@ -57,7 +61,7 @@ class WorkerPool:
 
         Raises ConfigurationError when no child can be started on this machine.
         """
-        async with self._turns:
+        async with self._own_turns.one(affinity), self._turns:
             await self._zygote.start()
             worker = self._take(affinity)
             worker.affinity = affinity

@@ -60,10 +60,11 @@ def commit_rows(target: Target, rows: "pa.RecordBatchReader", mode: WriteMode) -
     )
 
 
-def make_durable(location: Path, version: int) -> None:
+def make_durable(location: Path, version: int) -> int:
     """Make the commit survive a power failure, as what is acknowledged must.
 
-    Data files become read-only on the way: nothing ever writes to one again.
+    Data files become read-only on the way: nothing ever writes to one again. Returns the bytes
+    that the commit has added, in data files.
     """
     added = [
         log.local_file(location, action["add"]["path"])
@@ -74,6 +75,7 @@ def make_durable(location: Path, version: int) -> None:
         file.chmod(0o444)
     directories = {each.parent for each in added} | {location, location.parent}
     _sync((*added, log.commit_file(location, version), log.log_dir(location), *directories))
+    return sum(file.stat().st_size for file in added)
 
 
 def _sync(paths: Iterable[Path]) -> None:

@@ -63,6 +63,17 @@ def roll_back(location: Path, *, base_version: int | None) -> bool:
     return True
 
 
+def discard(location: Path, *, version: int) -> None:
+    """Remove the data files of a commit that is not going to be acknowledged, under the lock.
+
+    The commit itself is undone by the next write, or by the next start. Only for a commit of rows,
+    all of whose files are new.
+    """
+    for action in log.actions(location, version):
+        if "add" in action:
+            log.local_file(location, action["add"]["path"]).unlink(missing_ok=True)
+
+
 def _is_rolled_back(location: Path, latest: int, base_version: int) -> bool:
     return log.commit(location, latest).info.get(_ROLLED_BACK_TO) == str(base_version)
 

@@ -30,7 +30,8 @@ class Written:
     """One Delta commit: durable, and not yet acknowledged.
 
     `rows_written` counts what came in; `row_count` and `size_bytes` are of the whole table after
-    it. `details` has `rows_inserted` and `rows_updated` for a merge.
+    it, `added_bytes` are of its new files alone. `details` has `rows_inserted` and `rows_updated`
+    for a merge.
     """
 
     version: int
@@ -38,6 +39,7 @@ class Written:
     rows_written: int
     row_count: int
     size_bytes: int
+    added_bytes: int
     columns: tuple[Column, ...]
     details: Mapping[str, int] = field(default_factory=dict)
 
@@ -154,7 +156,7 @@ def _written(target: Target, *, rows: int, details: Mapping[str, int]) -> Writte
     # A handle that has written stands at its own commit.
     table = target.table or DeltaTable(str(target.location))
     version = table.version()
-    make_durable(target.location, version)
+    added_bytes = make_durable(target.location, version)
     adds = table.get_add_actions()
     return Written(
         version=version,
@@ -162,6 +164,7 @@ def _written(target: Target, *, rows: int, details: Mapping[str, int]) -> Writte
         rows_written=rows,
         row_count=_total(adds, "num_records"),
         size_bytes=_total(adds, "size_bytes"),
+        added_bytes=added_bytes,
         columns=columns_of(table),
         details=details or {"rows_inserted": rows},
     )

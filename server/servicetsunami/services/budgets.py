@@ -1,0 +1,195 @@
+"""Holds tenants to their budgets: warns when one is nearly used up, and stops what is over."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from servicetsunami.domain.budget import (
+    HERE,
+    THERE,
+    Budget,
+    Measure,
+    Spent,
+    judged,
+    month_end,
+    month_start,
+    shares,
+)
+from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.cost import Bill, CostReport
+from servicetsunami.domain.tenant import tenant_name
+from servicetsunami.errors import InvalidInput
+from servicetsunami.stores.metadata import Metadata
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+
+_NOTHING = Spent()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """What a tenant may use this month, what it has used, and how exactly that is known."""
+
+    budget: Budget
+    spent: Spent
+    since: datetime
+    until: datetime
+    basis: str
+
+    def as_told(self) -> dict[str, Any]:
+        """For an answer: each limit with what is used of it, and warnings."""
+        told: dict[str, Any] = {
+            "month": f"{self.since:%Y-%m}",
+            "until": self.until.isoformat(),
+            "basis": self.basis,
+            "limits": {
+                share.measure.value: {
+                    "used": round(share.used, 6),
+                    "limit": share.limit,
+                    "percent": round(100 * share.used / share.limit, 1),
+                    "unit": share.unit,
+                    "state": _state(is_over=share.is_over, is_near=share.is_near),
+                }
+                for share in shares(self.budget, self.spent, _NOTHING)
+            },
+        }
+        warning = [
+            f"{share} of this month's budget is used."
+            for share in shares(self.budget, self.spent, _NOTHING)
+            if share.is_near
+        ]
+        return {**told, **({"warning": " ".join(warning)} if warning else {})}
+
+
+def _state(*, is_over: bool, is_near: bool) -> str:
+    return "used up" if is_over else "nearly used up" if is_near else "ok"
+
+
+class Budgets:
+    """Owns what tenants may use in a month; `default` is for those without a budget of their own.
+
+    What is used on Databricks is what was billed, and what began later as it is estimated. That
+    is as exact as the estimates are, for the half day that the bill is late.
+    """
+
+    def __init__(
+        self,
+        *,
+        metadata: Metadata,
+        default: Budget,
+        currency: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._metadata = metadata
+        self._default = default
+        self._currency = currency
+        self._now = now
+
+    async def set(self, tenant: str, given: Budget) -> Budget:
+        """Give a tenant a budget of its own; what it says nothing about stays as it was.
+
+        Raises InvalidInput for a limit that is none.
+        """
+        if any(limit is not None and not 0 <= limit < float("inf") for limit in _values(given)):
+            raise InvalidInput("A limit is a number from 0 on.", "0 stands for no limit.")
+        if all(limit is None for limit in _values(given)):
+            raise InvalidInput("No limit was given.", "Give at least one of them.")
+        name = tenant_name(tenant)
+        async with self._metadata.begin() as transaction:
+            budget = given.over(await transaction.budgets.find(name) or Budget())
+            await transaction.budgets.set(name, budget, at=self._now())
+        return budget
+
+    async def clear(self, tenant: str) -> bool:
+        """Have a tenant held to what is set for all; False where it already was."""
+        async with self._metadata.begin() as transaction:
+            return await transaction.budgets.clear(tenant_name(tenant))
+
+    async def all(self) -> dict[str, Budget]:
+        """The budgets of single tenants: for an administrator."""
+        async with self._metadata.read() as transaction:
+            return await transaction.budgets.list()
+
+    async def state(self, tenant: str) -> BudgetState:
+        """How a tenant stands; never refused."""
+        async with self._metadata.read() as transaction:
+            return await self.state_in(transaction, tenant)
+
+    async def state_in(self, transaction: "Transaction", tenant: str) -> BudgetState:
+        """How a tenant stands, as this transaction sees it."""
+        at = self._now()
+        since = month_start(at)
+        own = await transaction.budgets.find(tenant) or Budget()
+        report = (await transaction.costs.find(tenant)).report
+        seconds = await transaction.runs.seconds(tenant, ran_on="local", since=since, at=at)
+        covered = report.covered_until if report is not None else None
+        later = max(since, covered or since)
+        work = await transaction.remote_work.totals(tenant, since=later)
+        bill = Bill.of(
+            [line for line in report.lines if line.day >= since.date()] if report else []
+        )
+        spent = Spent(
+            list_cost=bill.list_cost + work.list_cost,
+            dbus=bill.dbus + work.dbus,
+            run_seconds=seconds,
+            currency=self._currency,
+        )
+        return BudgetState(
+            budget=own.over(self._default),
+            spent=spent,
+            since=since,
+            until=month_end(at),
+            basis=_basis(report),
+        )
+
+    async def admit_there(self, caller: Caller) -> str | None:
+        """Let work begin on Databricks whose cost nobody can tell; a warning, or None.
+
+        Raises LimitExceeded when the budget is used up.
+        """
+        return await self._admit(caller, THERE)
+
+    async def admit_run(self, caller: Caller) -> str | None:
+        """Let a run begin on this machine; a warning, or None. Raises LimitExceeded."""
+        return await self._admit(caller, HERE)
+
+    async def _admit(self, caller: Caller, concerned: frozenset[Measure]) -> str | None:
+        async with self._metadata.read() as transaction:
+            own = await transaction.budgets.find(caller.tenant) or Budget()
+            if not own.over(self._default).limits().keys() & concerned:
+                return None
+            state = await self.state_in(transaction, caller.tenant)
+        return judged(state.budget, state.spent, _NOTHING, concerned, at=self._now())
+
+    async def admit_in(self, transaction: "Transaction", tenant: str, adding: Spent) -> str | None:
+        """Let work begin on Databricks that is expected to take so much; a warning, or None.
+
+        The transaction is to note that work: others of the tenant wait for it to end, so that two
+        cannot use the same rest. Raises LimitExceeded.
+        """
+        own = await transaction.budgets.find(tenant) or Budget()
+        if not own.over(self._default).limits().keys() & THERE:
+            return None
+        await transaction.tenants.lock(tenant)
+        state = await self.state_in(transaction, tenant)
+        return judged(state.budget, state.spent, adding, THERE, at=self._now())
+
+
+def _values(budget: Budget) -> list[float | None]:
+    return list(asdict(budget).values())
+
+
+def _basis(report: CostReport | None) -> str:
+    if report is None:
+        return (
+            "No bill is known: statements on Databricks count as estimated by this machine, runs "
+            "there not at all."
+        )
+    covered = report.covered_until
+    until = covered.isoformat(timespec="minutes") if covered else "nothing yet"
+    return (
+        f"Billed until {until}, as read {report.as_of.isoformat(timespec='minutes')}; statements "
+        "since then as estimated, runs there once they are billed."
+    )

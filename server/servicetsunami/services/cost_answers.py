@@ -1,0 +1,96 @@
+"""Puts into words what Databricks has billed, and what it has not billed yet."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from servicetsunami.domain.cost import Bill, CostLine, CostReport
+from servicetsunami.services.usage_answers import CostAnswer, ProductCost
+from servicetsunami.stores.costs import KnownCosts, WorkTotals
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+
+_DIGITS: Final = 6
+_UNPRICED: Final = "Some of it has no list price in this currency, and is in DBU alone."
+_NOT_COUNTED: Final = (
+    "Endpoints for vector search are shared by all tenants and not split; SQL tasks of jobs count "
+    "as others' work on a shared warehouse."
+)
+
+
+async def later_work(
+    transaction: "Transaction", tenant: str, known: KnownCosts, since: datetime
+) -> WorkTotals:
+    """The statements of the period that are not in the bill yet."""
+    covered = None if known.report is None else known.report.covered_until
+    return await transaction.remote_work.totals(tenant, since=max(since, covered or since))
+
+
+def told(
+    known: KnownCosts, work: WorkTotals, *, since: datetime, is_being_read: bool
+) -> CostAnswer:
+    """The bill of a period, or why there is none."""
+    error = known.error or {}
+    later = {
+        "statements": work.statements,
+        "seconds": round(work.seconds, 3),
+        "dbus": round(work.dbus, _DIGITS),
+        "list_cost": round(work.list_cost, _DIGITS),
+        "is_exact": False,
+    }
+    if known.report is None:
+        return CostAnswer(
+            state="not available" if error else "not read yet",
+            as_of=known.tried_at.isoformat() if known.tried_at else None,
+            is_being_read=is_being_read or None,
+            estimated_since=later,
+            why=error.get("why"),
+            next=error.get("next") or "Ask again in a few minutes: it is read beside all calls.",
+        )
+    report = known.report
+    lines = [line for line in report.lines if line.day >= since.date()]
+    bill = Bill.of(lines)
+    return CostAnswer(
+        state="known",
+        as_of=report.as_of.isoformat(),
+        covered_until=report.covered_until.isoformat() if report.covered_until else None,
+        is_being_read=is_being_read or None,
+        dbus=round(bill.dbus, _DIGITS),
+        list_cost=round(bill.list_cost, _DIGITS),
+        currency=report.currency,
+        is_exact=bill.is_exact and report.shared_error is None and not bill.has_unpriced,
+        products=_products(lines),
+        estimated_since=later,
+        why=_why(report, has_unpriced=bill.has_unpriced, error=error.get("why")),
+        next=error.get("next"),
+    )
+
+
+def _products(lines: Sequence[CostLine]) -> list[ProductCost]:
+    """Added up by product; exact parts and shares stay apart."""
+    found = []
+    for product, is_exact in sorted({(line.product, line.is_exact) for line in lines}):
+        own = [line for line in lines if (line.product, line.is_exact) == (product, is_exact)]
+        bill = Bill.of(own)
+        found.append(
+            ProductCost(
+                product=product,
+                dbus=round(bill.dbus, _DIGITS),
+                list_cost=None if bill.has_unpriced else round(bill.list_cost, _DIGITS),
+                is_exact=is_exact,
+            )
+        )
+    return found
+
+
+def _why(report: CostReport, *, has_unpriced: bool, error: str | None) -> str:
+    """What the figures leave out."""
+    parts = [_NOT_COUNTED]
+    if report.shared_error:
+        parts.insert(0, f"The share of shared warehouses is missing: {report.shared_error}")
+    if has_unpriced:
+        parts.insert(0, _UNPRICED)
+    if error:
+        parts.insert(0, f"There is no newer bill: {error}")
+    return " ".join(parts)
