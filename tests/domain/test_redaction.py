@@ -2,6 +2,7 @@
 
 import io
 import logging
+import time
 
 import pytest
 
@@ -49,6 +50,11 @@ LEAKS = {
     "GitHub": (f"ghp_{HIDDEN[:36]} pushed", HIDDEN[:30]),
     "Slack": (f"xoxb-{HIDDEN}", HIDDEN),
     "PEM": (f"-----BEGIN RSA PRIVATE KEY-----\n{HIDDEN}\n-----END RSA PRIVATE KEY-----", HIDDEN),
+    "PEM with a password": (
+        f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A\n\n"
+        f"{HIDDEN}\n-----END RSA PRIVATE KEY-----",
+        HIDDEN,
+    ),
     "PEM cut short": (f"-----BEGIN PRIVATE KEY-----\n{HIDDEN}", HIDDEN),
 }
 HARMLESS = (
@@ -94,6 +100,16 @@ def test_redacting_twice_changes_nothing() -> None:
 
 def test_a_text_that_is_too_long_to_look_through_is_not_shown() -> None:
     assert HIDDEN not in redacted(HIDDEN * 100_000)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["://", "-----BEGIN PRIVATE KEY-----", "secret_", "authorization: ", "?sig=&", "eyJaaaaaaaa."],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    began = time.process_time()
+    redacted(piece * (100_000 // len(piece)))
+    assert time.process_time() - began < 2
 
 
 def test_the_log_shows_no_credential_in_messages_arguments_or_tracebacks() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 REDACTED: Final = "[redacted]"
-_CHARS_MAX: Final = 1_000_000
+_CHARS_MAX: Final = 200_000
 """Nothing longer is looked through, so it is not shown at all."""
 _SECRET_CHARS_MIN: Final = 6
 """A shorter secret is no secret, and would be found in the middle of words."""
@@ -20,8 +20,8 @@ _RULES: Final = tuple(
     for pattern, replacement in (
         # Keys in PEM, whole or cut short.
         (
-            r"(?s)-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,20000}?"
-            r"(?:-----END [A-Z ]{0,30}-----|\Z)",
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:-?[^-]){0,10000}"
+            r"(?:-----END [A-Z ]{0,30}-----)?",
             REDACTED,
         ),
         # User and password in an address, and a password alone.
