@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-_THRESHOLDS: Final = (10_000, 20, 20)
+_THRESHOLDS: Final = (10_000, 20, 50)
 """New objects before the youngest are looked at, and how often that before the older ones are."""
 
 
