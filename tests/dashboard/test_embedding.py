@@ -27,7 +27,8 @@ PAGE = Path(__file__).with_name("host.html").read_text(encoding="utf-8").replace
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    with http_server(tmp_path_factory.mktemp("embedded")) as running:
+    folder = tmp_path_factory.mktemp("embedded")
+    with http_server(folder, SERVICETSUNAMI_HTTP_DASHBOARD="false") as running:
         outside(_fill, running)
         yield running
 
@@ -127,6 +128,10 @@ def test_what_the_host_refuses_is_told(look: Look, server: HttpServer) -> None:
     expect(app.get_by_role("alert")).to_contain_text("The person at the host said no.")
     app.get_by_role("button", name="Dismiss").click()
     expect(app.get_by_role("alert")).to_have_count(0)
+
+
+def test_hosts_have_it_where_the_page_for_browsers_is_switched_off(server: HttpServer) -> None:
+    assert httpx.get(f"{server.url}/dashboard").status_code == 404
 
 
 def _violations(page: Page) -> list[str]:
