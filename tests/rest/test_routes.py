@@ -84,7 +84,8 @@ def test_every_operation_says_how_it_fails(speak: Speaker) -> None:
     for kind, example in examples.items():
         assert example["value"]["type"] == f"/docs#{kind}"
         assert example["value"]["next_step"]
-    assert {kind.__name__ for kind in STATUSES} | {"InternalError", "NoSuchRoute"} == set(examples)
+    kinds = {kind.__name__ for kind in STATUSES}
+    assert set(examples) == kinds | {"InternalError", "NoSuchRoute", "RemotePending"}
 
 
 @pytest.mark.slow
@@ -154,6 +155,20 @@ def test_arguments_that_do_not_fit_are_named_without_their_values(speak: Speaker
         headers = {"content-type": "application/json"}
         answer = client.post(f"{NATIVE}/datasets/query", content=body, headers=headers)
         problem(answer, 400, "InvalidArguments")
+
+
+def test_the_document_has_the_bounds_that_arguments_have(speak: Speaker) -> None:
+    client = speak("acme")
+    schemas = ok(client.get("/openapi.json"))["components"]["schemas"]
+    revision, _ = schemas["NewNotebook"]["properties"]["base_revision"]["anyOf"]
+    assert revision == {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+    rows = schemas["Statement"]["properties"]["max_rows"]
+    assert (rows["minimum"], rows["maximum"]) == (1, 1000)
+
+    text = {"name": "n", "content": "x = 1"}
+    for given, kind in ((-1, "InvalidArguments"), (2**31, "InvalidArguments"), (7.0, "Conflict")):
+        answer = client.post(f"{NATIVE}/notebooks", json=text | {"base_revision": given})
+        problem(answer, 409 if kind == "Conflict" else 400, kind)
 
 
 def test_a_body_beyond_the_limit_is_refused(speak: Speaker) -> None:

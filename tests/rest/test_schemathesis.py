@@ -38,7 +38,8 @@ def test_no_request_finds_a_fault(
         "--phases=examples,coverage,fuzzing,stateful",
         "--checks=all",
         "--max-examples=3",
-        "--workers=2",
+        # Threads that parse Python at once trip over each other in CPython 3.11.
+        "--workers=1",
         "--seed=1",
         "--continue-on-failure",
         "--warnings=off",

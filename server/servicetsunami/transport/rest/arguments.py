@@ -4,7 +4,7 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Body(BaseModel):
@@ -19,6 +19,8 @@ def _whole(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 """An integer as JSON Schema has it, for which 3.0 is one."""
+Revision = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)]
+"""The bounds stand first: behind the validator they would be missing in the document."""
 
 # A name is one part of an address whatever it holds: `/` in it is written as %2F, and is read here.
 Name = Annotated[

@@ -8,7 +8,7 @@ from pydantic import Field
 from servicetsunami.services.notebooks import Form
 from servicetsunami.services.run_answers import RunAnswer, RunsAnswer, SavedNotebook
 from servicetsunami.transport.rest.admitted import CallOf, RestCall
-from servicetsunami.transport.rest.arguments import Body, Cursor, Name, Whole
+from servicetsunami.transport.rest.arguments import Body, Cursor, Name, Revision
 from servicetsunami.transport.rest.assets import Kind, does, router_of
 from servicetsunami.transport.rest.runs import Execution, Since, State, execute, list_runs
 
@@ -28,10 +28,8 @@ class Text(Body):
         examples=["print('hello')"],
     )
     format: Form = Field(default="auto", description="auto keeps the text; the others convert it.")
-    base_revision: Whole | None = Field(
+    base_revision: Revision | None = Field(
         default=None,
-        ge=0,
-        le=2**31 - 1,
         description="Save only if it is still at this revision; 0: only if it is new.",
     )
 
