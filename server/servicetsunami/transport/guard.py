@@ -9,6 +9,7 @@ from mcp.server.transport_security import (
     TransportSecurityMiddleware,
     TransportSecuritySettings,
 )
+from mcp_types import INVALID_REQUEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,7 @@ from servicetsunami.transport.scopes import TOOL_SCOPES
 
 _log = logging.getLogger(__name__)
 
+MCP_PATH: Final = "/mcp"
 _RETRY_AFTER_S: Final = 5
 
 
@@ -67,7 +69,7 @@ class Guard:
         if refusal is not None:
             return refusal
         if self._in_hand.is_closed:
-            return _unavailable("This server is stopping.")
+            return _unavailable(request.scope, "This server is stopping.")
         if self._authenticator is None or request.url.path in WELL_KNOWN:
             return None
         return await self._sign_in(request, self._authenticator)
@@ -78,12 +80,12 @@ class Guard:
             request.scope["user"] = await authenticator.user(request.headers)
         except Unauthenticated as error:
             _log.info("a credential was refused: %s", error)
-            return self._unauthenticated(error)
+            return self._unauthenticated(request.scope, error)
         except Denied as error:
-            return _problem(403, "access_denied", error)
+            return _problem(request.scope, 403, "access_denied", error)
         except ServerError as error:
             _log.warning("a credential could not be checked: %s", error)
-            return _unavailable("Credentials cannot be checked at the moment.")
+            return _unavailable(request.scope, "Credentials cannot be checked at the moment.")
         return None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +103,7 @@ class Guard:
         needed = TOOL_SCOPES.get(tool or "")
         if needed is not None and needed not in user.caller.scopes:
             error = Denied(f"{tool} needs the scope {needed}.", "Ask for a credential with it.")
-            response = _problem(403, "insufficient_scope", error)
+            response = _problem(scope, 403, "insufficient_scope", error)
             response.headers["WWW-Authenticate"] = self._resource.challenge(
                 error="insufficient_scope", scopes=[*sorted(user.caller.scopes), needed]
             )
@@ -109,8 +111,8 @@ class Guard:
             return
         await self._app(scope, _replayed(message, receive), send)
 
-    def _unauthenticated(self, error: Unauthenticated) -> Response:
-        response = _problem(401, "invalid_token", error)
+    def _unauthenticated(self, scope: Scope, error: Unauthenticated) -> Response:
+        response = _problem(scope, 401, "invalid_token", error)
         response.headers["WWW-Authenticate"] = self._resource.challenge(
             error="invalid_token", scopes=sorted(EVERYTHING)
         )
@@ -140,12 +142,19 @@ def _replayed(first: Message, receive: Receive) -> Receive:
     return replay
 
 
-def _problem(status: int, error: str, cause: ServerError) -> Response:
+def _problem(scope: Scope, status: int, error: str, cause: ServerError) -> Response:
+    """Say why, in the form that the asker reads.
+
+    A client of MCP shows its user a JSON-RPC error, and of any other body only that there was one.
+    """
+    if scope["path"] == MCP_PATH and scope["method"] == "POST":
+        told = {"code": INVALID_REQUEST, "message": str(cause), "data": {"error": error}}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": told}, status_code=status)
     return JSONResponse({"error": error, "error_description": str(cause)}, status_code=status)
 
 
-def _unavailable(why: str) -> Response:
+def _unavailable(scope: Scope, why: str) -> Response:
     error = RemoteUnavailable(why, "Try again in a moment.")
-    response = _problem(503, "temporarily_unavailable", error)
+    response = _problem(scope, 503, "temporarily_unavailable", error)
     response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response

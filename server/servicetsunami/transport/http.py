@@ -21,12 +21,11 @@ from starlette.types import Receive, Scope, Send
 from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
-from servicetsunami.transport.guard import Guard
+from servicetsunami.transport.guard import MCP_PATH, Guard
 from servicetsunami.transport.health import health_routes
 from servicetsunami.transport.mcp import LakeServer
 from servicetsunami.transport.resource_metadata import Resource
 
-MCP_PATH: Final = "/mcp"
 _SSE_PATH: Final = "/sse"
 _MESSAGES_PATH: Final = "/messages/"
 _KEEP_ALIVE_S: Final = 75
