@@ -54,13 +54,16 @@ def signing_in(outcome: Identity | Exception) -> Authenticator:
 
 
 def guarded(
-    authenticator: Authenticator | None = None, in_hand: CallsInHand | None = None
+    authenticator: Authenticator | None = None,
+    in_hand: CallsInHand | None = None,
+    body_s: float = 30,
 ) -> ASGIApp:
     return Guard(
         echo,
         in_hand=in_hand or CallsInHand(),
         security=TransportSecuritySettings(allowed_hosts=["here"]),
         body_bytes_max=1000,
+        body_s=body_s,
         authenticator=authenticator,
         resource=Resource(url="http://here"),
     )

@@ -73,6 +73,7 @@ def listening(settings: Settings) -> "Listening":
         origins=settings.http_allowed_origins,
         proxies=settings.http_proxies,
         body_bytes_max=settings.http_body_mb * 2**20,
+        body_s=settings.http_body_s,
         drain_s=settings.http_drain_s,
         with_sse=settings.http_sse,
     )

@@ -44,6 +44,12 @@ class HttpSettings(Part):
     http_body_mb: int = Field(
         default=4, ge=1, le=1024, description="Longest request over HTTP, in MiB."
     )
+    http_body_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=3600,
+        description="How long a request may take to arrive, in seconds.",
+    )
     http_drain_s: float = Field(
         default=30.0,
         ge=0,

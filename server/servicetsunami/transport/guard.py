@@ -15,10 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicetsunami.domain.caller import EVERYTHING
-from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauthenticated
+from servicetsunami.errors import (
+    Denied,
+    RemoteUnavailable,
+    ServerError,
+    TimedOut,
+    Unauthenticated,
+)
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.health import HEALTH_PATHS
+from servicetsunami.transport.patience import TooSlow, hurried
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.scopes import TOOL_SCOPES
 
@@ -38,6 +45,7 @@ class Guard:
         in_hand: CallsInHand,
         security: TransportSecuritySettings,
         body_bytes_max: int,
+        body_s: float,
         authenticator: Authenticator | None,
         resource: Resource,
     ) -> None:
@@ -46,6 +54,7 @@ class Guard:
         self._security = TransportSecurityMiddleware(security)
         self._authenticator = authenticator
         self._resource = resource
+        self._body_s = body_s
         self._with_body = RequestBodyLimitMiddleware(self._serve, body_bytes_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,8 +69,11 @@ class Guard:
         refusal = await self._refusal(Request(scope, receive))
         if refusal is not None:
             await refusal(scope, receive, send)
-        else:
-            await self._with_body(scope, receive, send)
+            return
+        try:
+            await self._with_body(scope, hurried(receive, body_s=self._body_s), send)
+        except TooSlow:
+            await self._too_slow(scope)(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
         """What to answer instead of serving; None for a request that may go on."""
@@ -110,6 +122,13 @@ class Guard:
             await response(scope, receive, send)
             return
         await self._app(scope, _replayed(message, receive), send)
+
+    def _too_slow(self, scope: Scope) -> Response:
+        """What to answer when a body is not there in time; nobody has read it yet."""
+        error = TimedOut(f"The request took more than {self._body_s:g} s to arrive.", "Send less.")
+        response = _problem(scope, 408, "request_timeout", error)
+        response.headers["Connection"] = "close"
+        return response
 
     def _unauthenticated(self, scope: Scope, error: Unauthenticated) -> Response:
         response = _problem(scope, 401, "invalid_token", error)

@@ -24,6 +24,7 @@ from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import MCP_PATH, Guard
 from servicetsunami.transport.health import health_routes
 from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.transport.patience import ImpatientProtocol
 from servicetsunami.transport.resource_metadata import Resource
 
 _SSE_PATH: Final = "/sse"
@@ -51,6 +52,7 @@ class Listening:
     origins: Sequence[str] = ()
     proxies: Sequence[str] = ()
     body_bytes_max: int = 4 * 2**20
+    body_s: float = 30.0
     drain_s: float = 30.0
     with_sse: bool = True
 
@@ -91,7 +93,7 @@ async def serve(
     """
     config = uvicorn.Config(
         _web_app(server, listening, authenticator, check_ready),
-        http="httptools",
+        http=ImpatientProtocol,
         lifespan="on",
         log_level="warning",
         proxy_headers=bool(listening.proxies),
@@ -126,6 +128,7 @@ def _web_app(
         in_hand=server.admission.in_hand,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
+        body_s=listening.body_s,
         authenticator=authenticator,
         resource=resource,
     )
