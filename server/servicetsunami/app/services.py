@@ -42,6 +42,7 @@ from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vectors import Vectors
+from servicetsunami.services.watching import Watching
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
@@ -119,6 +120,7 @@ def services(
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
         remote_catalog=remote_catalog,
+        watching=Watching(metadata),
         sync=sync,
         tenant_usage=TenantUsage(metadata=metadata, usage=usage, data_dir=data_dir),
         vectors=vectors,

@@ -31,6 +31,7 @@ async def serve_stdio(settings: Settings) -> None:
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
+            tasks.start_soon(server.subscriptions.run)
             _look_after(app, app.caller(), tasks)
             await server.run_stdio_async()
             tasks.cancel_scope.cancel()
@@ -60,6 +61,7 @@ async def serve_http(settings: Settings) -> None:
         )
         async with anyio.create_task_group() as tasks:
             _start_background(app, tasks)
+            tasks.start_soon(server.subscriptions.run)
             if authenticator is None:
                 _look_after(app, app.caller(), tasks)
             else:

@@ -23,6 +23,7 @@ from servicetsunami.stores.indexes import Indexes
 from servicetsunami.stores.jobs import Jobs
 from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.lineage import Lineage
+from servicetsunami.stores.marks import Marks
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
@@ -50,6 +51,7 @@ class Transaction:
         self.outbox = Outbox(connection)
         self.leases = Leases(connection)
         self.usage = Usage(connection)
+        self.marks = Marks(connection)
 
 
 class SteadyConnection(AsyncConnection):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from servicetsunami.stores.visibility import everybody
+from servicetsunami.stores.visibility import everybody, visible
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Database, Transaction
@@ -27,10 +27,15 @@ class Metadata:
         self._opening = anyio.Lock()
         self._database: Database | None = None
         self._then: Callable[[], Awaitable[None]] | None = None
+        self._when_committed: list[Callable[[str], None]] = []
 
     def when_opened(self, then: Callable[[], Awaitable[None]]) -> None:
         """Have something done, once, between the opening and its first use."""
         self._then = then
+
+    def when_committed(self, then: Callable[[str], None]) -> None:
+        """Have something done after each write of this process; takes whose rows it could see."""
+        self._when_committed.append(then)
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator["Transaction"]:
@@ -38,6 +43,8 @@ class Metadata:
         database = self._database or await self._open()
         async with database.begin() as transaction:
             yield transaction
+        for then in self._when_committed:
+            then(visible())
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator["Transaction"]:

@@ -55,6 +55,8 @@ from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
+from servicetsunami.transport.subscribing import Subscribing
+from servicetsunami.transport.subscriptions import Subscriptions
 from servicetsunami.transport.tasks import Tasks, TaskSource
 
 if TYPE_CHECKING:
@@ -173,6 +175,13 @@ class LakeServer(MCPServer[Any]):
         )(self._dataset_resource)
         self._add_notebook_resources()
         self.completion()(self._complete)
+        self.subscriptions = Subscriptions(services.watching)
+        Subscribing(
+            self.subscriptions,
+            caller=caller,
+            admission=self.admission,
+            shared=self._subscriptions,
+        ).add_to(self._lowlevel_server)
 
     async def _see_own_rows(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
