@@ -34,12 +34,12 @@ async function step(name, work) {
   console.log(`ok ${name}`);
 }
 
-async function start(client, what, content) {
+async function makeJob(client, what, content) {
   const name = `typescript_${way}_${what}`;
   await call(client, "save_notebook", { name, content });
   const tasks = [{ task_key: "t", notebook_task: { notebook_path: name } }];
   await call(client, "create_job", { name, tasks });
-  return (await call(client, "run_job", { name })).run.run_id;
+  return name;
 }
 
 const QUICK = "# Databricks notebook source\nprint(6 * 7)\n";
@@ -73,16 +73,24 @@ await step("notebook", async () => {
   assert.match(JSON.stringify(run), /42/);
 });
 await step("follow", async () => {
-  const run_id = await start(client, "quick", QUICK);
-  let run = { state: "RUNNING" };
+  const name = await makeJob(client, "quick", QUICK);
+  let { run } = await call(client, "run_job", { name });
+  const run_id = run.run_id;
   while (["PENDING", "RUNNING"].includes(run.state)) {
     run = (await call(client, "get_run", { run_id })).run;
   }
   assert.equal(run.state, "SUCCESS");
 });
 await step("cancel", async () => {
-  const run_id = await start(client, "long", LONG);
-  assert.equal((await call(client, "cancel_run", { run_id })).state, "CANCELED");
+  const name = await makeJob(client, "long", LONG);
+  const waiting = call(client, "run_job", { name });
+  let runs = [];
+  while (runs.length === 0) {
+    runs = (await call(client, "get_run", { name })).runs;
+  }
+  const stopped = await call(client, "cancel_run", { run_id: runs[0].run_id });
+  assert.equal(stopped.state, "CANCELED");
+  assert.equal((await waiting).run.state, "CANCELED");
 });
 await step("error", async () => {
   const asked = { name: "describe_asset", arguments: { name: "nothing_here" } };

@@ -20,7 +20,7 @@ STEPS: Final = (
     *("follow", "cancel", "error", "progress"),
 )
 _AT_ONCE: Final = 3
-"""Most of the time they wait: for 20 s, until a run that goes on is handed back."""
+"""Much of the time they wait."""
 _LINE: Final = re.compile(r"^(ok|hidden|failed) ([a-z ]+?)(?: \(|:|$)", re.MULTILINE)
 
 

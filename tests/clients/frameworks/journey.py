@@ -124,23 +124,30 @@ class Journey:
         assert "42" in json.dumps(run)
 
     async def _follows(self, agent: Agent) -> None:
-        run_id = await self._start(agent, "quick", _QUICK)
-        run: dict[str, Any] = {"state": "RUNNING"}
+        name = await self._make_job(agent, "quick", _QUICK)
+        run = (await agent.call("run_job", name=name))["run"]
         while run["state"] in {"PENDING", "RUNNING"}:
-            run = (await agent.call("get_run", run_id=run_id))["run"]
+            run = (await agent.call("get_run", run_id=run["run_id"]))["run"]
         assert run["state"] == "SUCCESS", run
 
     async def _cancels(self, agent: Agent) -> None:
-        run_id = await self._start(agent, "long", _LONG)
-        stopped = await agent.call("cancel_run", run_id=run_id)
+        """Stop a run while another call waits for it."""
+        name = await self._make_job(agent, "long", _LONG)
+        waiting = asyncio.create_task(agent.call("run_job", name=name))
+        runs: list[dict[str, Any]] = []
+        while not runs:
+            await asyncio.sleep(0.1)
+            runs = (await agent.call("get_run", name=name))["runs"]
+        stopped = await agent.call("cancel_run", run_id=runs[0]["run_id"])
         assert stopped["state"] == "CANCELED", stopped
+        await waiting
 
-    async def _start(self, agent: Agent, what: str, content: str) -> str:
+    async def _make_job(self, agent: Agent, what: str, content: str) -> str:
         name = f"{self._name}_{what}"
         await agent.call("save_notebook", name=name, content=content)
         task = {"task_key": "t", "notebook_task": {"notebook_path": name}}
         await agent.call("create_job", name=name, tasks=[task])
-        return (await agent.call("run_job", name=name))["run"]["run_id"]
+        return name
 
     async def _fails(self, agent: Agent) -> None:
         said = ""
