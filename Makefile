@@ -63,7 +63,7 @@ cover: $(DEV)
 conformance: $(DEV) ## the official MCP conformance suite (installs Node 22 from npm)
 	@$(BIN)/python tests/conformance/run.py
 
-clients: $(DEV) ## clients that others wrote: MCP Inspector, TypeScript SDK
+clients: $(DEV) ## clients that others wrote: Inspector, TypeScript SDK, five agent frameworks (about 5 minutes)
 	@$(BIN)/python tests/clients/run.py
 
 bench: $(DEV) ## measure, and write benchmarks/RESULTS.md

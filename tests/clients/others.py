@@ -1,4 +1,4 @@
-"""Runs MCP clients that others wrote: over stdio as users start our server, and hosted."""
+"""Runs MCP clients that others wrote, over stdio, as users start our server."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.clients import node
-from tests.hosted.serving import http_server
 from tests.models.making import regressor
 
 COMMAND: Final = (sys.executable, "-P", "-m", "servicetsunami")
@@ -35,7 +34,7 @@ class Outcome:
 def inspect(work_dir: Path, method: str, *options: str) -> Outcome:
     """Call one method with the MCP Inspector's command line."""
     data_dir = f"SERVICETSUNAMI_DATA_DIR={work_dir / 'data'}"
-    return _run(
+    return run_script(
         _INSPECTOR,
         "--cli",
         f"--method={method}",
@@ -57,25 +56,9 @@ def lint_schemas(work_dir: Path) -> Outcome:
 def main_job(work_dir: Path) -> Outcome:
     """Do the main job with the TypeScript SDK; prints a sentence for each step done."""
     (work_dir / "age.onnx").write_bytes(regressor())
-    return _run(
+    return run_script(
         str(Path(__file__).parent / "main_job.mjs"), str(work_dir), *SERVER, work_dir=work_dir
     )
-
-
-def hosted(work_dir: Path, way: str) -> Outcome:
-    """Work over HTTP or SSE with the TypeScript SDK and a key, at a server of its own."""
-    environment = os.environ | {"SERVICETSUNAMI_DATA_DIR": str(work_dir / "data")}
-    scopes = [f"--scope=lake:{scope}" for scope in ("read", "write", "run")]
-    made = subprocess.run(
-        [*COMMAND, "token", "create", "--tenant=acme", "--name=agent", *scopes],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    with http_server(work_dir, SERVICETSUNAMI_AUTH="true") as server:
-        script = str(Path(__file__).parent / "hosted.mjs")
-        return _run(script, server.url, made.stdout.strip(), way, work_dir=work_dir)
 
 
 def answer(outcome: Outcome) -> Any:
@@ -83,7 +66,8 @@ def answer(outcome: Outcome) -> Any:
     return json.loads(outcome.stdout)
 
 
-def _run(*arguments: str, work_dir: Path) -> Outcome:
+def run_script(*arguments: str, work_dir: Path) -> Outcome:
+    """Run a script with Node, where the packages are."""
     folder = node.install()
     done = subprocess.run(
         [str(node.node()), *arguments],

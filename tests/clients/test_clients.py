@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.clients import node
-from tests.clients.others import answer, hosted, inspect, lint_schemas, main_job
+from tests.clients.hosted import STEPS, WAYS, key_and_server, typescript
+from tests.clients.others import answer, inspect, lint_schemas, main_job
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,9 +44,10 @@ def test_the_typescript_client_does_the_main_job(tmp_path: Path) -> None:
     assert "deletes when the person types its name" in done.stdout
 
 
-@pytest.mark.parametrize("way", ["http", "sse"])
-def test_the_typescript_client_works_hosted_with_a_key(tmp_path: Path, way: str) -> None:
-    done = hosted(tmp_path, way)
+def test_the_typescript_client_works_hosted_with_a_key(tmp_path: Path) -> None:
+    with key_and_server(tmp_path) as (key, server):
+        for way in WAYS:
+            travelled = typescript(way, server.url, key, tmp_path)
 
-    assert done.ok, done.trouble
-    assert "sees progress, and cancels" in done.stdout
+            assert travelled.is_content, travelled.trouble
+            assert travelled.steps == dict.fromkeys(STEPS, "ok")

@@ -6,13 +6,15 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import pytest
 from jwt.algorithms import RSAAlgorithm
 
-from tests.hosted.issuing import Issuer, claims_of
+from tests.hosted.issuing import AUDIENCE, ISSUER, Issuer, claims_of
 from tests.hosted.serving import HttpServer
+from tests.hosted.test_sessions import HELLO, headers_of
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +43,9 @@ def _embedding_its_key(issuer: Issuer) -> str:
     return issuer.token(key=issuer.stranger, headers={"jwk": json.loads(public)})
 
 
+LEEWAY_S = 10
+
+
 def now() -> int:
     return int(time.time())
 
@@ -62,17 +67,44 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "RS512, which is not ours": lambda i: i.token(algorithm="RS512"),
     "RS256 under the id of the curve": lambda i: i.token(headers={"kid": "two"}),
     "an unknown key id": lambda i: i.token(headers={"kid": "three"}),
+    "a list as key id": lambda i: _signed_by_hand({"alg": "HS256", "kid": ["one"]}, i.public_pem()),
+    "a number as key id": lambda i: _signed_by_hand({"alg": "HS256", "kid": 1}, i.public_pem()),
+    "no algorithm": lambda i: _signed_by_hand({"kid": "one"}, i.public_pem()),
+    "a list of algorithms": lambda i: _signed_by_hand(
+        {"alg": ["HS256", "none"], "kid": "one"}, i.public_pem()
+    ),
+    "HS512 with the public key": lambda i: _signed_by_hand(
+        {"alg": "HS512", "kid": "one"}, i.public_pem()
+    ),
+    "HS256 with the key as the issuer publishes it": lambda i: _signed_by_hand(
+        {"alg": "HS256", "kid": "one"},
+        json.dumps(RSAAlgorithm.to_jwk(i.key.public_key(), as_dict=True)).encode(),
+    ),
+    "a signature of zeros on the curve": lambda _: ".".join(
+        [_part({"alg": "ES256", "kid": "two"}), _part(claims_of()), "A" * 86]
+    ),
+    "encrypted rather than signed": lambda _: f"{_part({'alg': 'RSA-OAEP', 'enc': 'A256GCM'})}....",
+    "another's key, by certificate": lambda i: i.token(
+        key=i.stranger, headers={"kid": "one", "x5u": "https://evil.example.com/c.pem", "x5c": []}
+    ),
     "no key id where there are several": lambda i: i.token(headers={}),
     "a path as key id": lambda _: _signed_by_hand(
         {"alg": "HS256", "kid": "../../../../dev/null"}, b""
     ),
     "SQL as key id": lambda i: i.token(headers={"kid": "x' UNION SELECT 'one"}),
     "expired": lambda i: i.token(exp=now() - 60),
+    "expired, and the leeway too": lambda i: i.token(exp=now() - LEEWAY_S - 1),
+    "expired before the year 1": lambda i: i.token(exp=-(10**18)),
+    "an end that no clock reaches": lambda i: i.token(exp=float("inf")),
     "not yet in force": lambda i: i.token(nbf=now() + 60),
     "issued in the future": lambda i: i.token(iat=now() + 60),
     "never ending": lambda i: i.token(without="exp"),
     "an end that is no number": lambda i: i.token(exp="never"),
     "for another server": lambda i: i.token(aud="https://other.example.com"),
+    "for a path below this server": lambda i: i.token(aud=f"{AUDIENCE}/"),
+    "for this server in other letters": lambda i: i.token(aud=AUDIENCE.upper()),
+    "for others only": lambda i: i.token(aud=["a", "b"]),
+    "of the issuer with a slash": lambda i: i.token(iss=f"{ISSUER}/"),
     "for nobody": lambda i: i.token(without="aud"),
     "of another issuer": lambda i: i.token(iss="https://id.example.com.evil.example"),
     "of no issuer": lambda i: i.token(without="iss"),
@@ -142,6 +174,48 @@ def test_every_route_asks_for_a_credential(
 
         assert answer.status_code == 401
         assert f'resource_metadata="{where}"' in answer.headers["www-authenticate"]
+
+
+def test_a_good_token_counts_only_where_and_as_it_belongs(
+    http: httpx.Client, issuer: Issuer
+) -> None:
+    good = issuer.token()
+    for value in (
+        *(good, f"Bearer\t{good}", f"Bearer{good}", f"Bearer {good} x", f"Bearer {good},"),
+        *(f"Bearer x, Bearer {good}", f"Bearer {good}, Bearer x", f'Bearer "{good}"'),
+        *(f"Token {good}", f"Basic {good}", f"Bearer Bearer {good}", f"Bearer {good}\x00"),
+    ):
+        with suppress(httpx.LocalProtocolError):  # What httpx refuses to send reaches nobody.
+            sent = httpx.Headers({**_HEADERS, "Authorization": value})
+            answer = http.post("/mcp", json=_LIST, headers=sent)
+            assert answer.status_code in {400, 401}, value
+            assert "Missing session" not in answer.text
+    for where in ("access_token", "token", "api_key", "authorization"):
+        assert http.post("/mcp", json=_LIST, params={where: good}).status_code == 401
+        cookie = {"Cookie": f"{where}={good}"}
+        assert http.post("/mcp", json=_LIST, headers=cookie).status_code == 401
+        assert http.post("/mcp", data={where: good}).status_code == 401
+
+
+def test_nothing_but_the_credential_names_the_tenant(http: httpx.Client, issuer: Issuer) -> None:
+    hello = {"name": "list_assets", "arguments": {}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": hello}
+    other = {"X-Tenant": "other", "X-Tenant-Id": "other", "X-Forwarded-User": "other"}
+    headers = _HEADERS | other | {"Authorization": f"Bearer {issuer.token('mine')}"}
+    theirs = {"source": [{"a": 1}], "name": "theirs"}
+    filling = asked | {"params": {"name": "ingest_dataset", "arguments": theirs}}
+    owner = headers_of(issuer.token("other"))
+    session = http.post("/mcp", json=HELLO, headers=owner).headers["mcp-session-id"]
+    filled = http.post("/mcp", json=filling, headers=owner | {"Mcp-Session-Id": session})
+    assert '"row_count":1' in filled.text.replace("\\", "")
+
+    opened = http.post("/mcp?tenant=other", json=HELLO, headers=headers)
+    own = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+
+    answer = http.post("/mcp?tenant=other", json=asked, headers=headers | own)
+
+    assert answer.status_code == 200
+    assert '"total":0' in answer.text.replace("\\", "")
 
 
 def test_two_credentials_are_none(http: httpx.Client, issuer: Issuer) -> None:

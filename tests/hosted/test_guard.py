@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import JSONRPCError, jsonrpc_message_adapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -54,13 +55,16 @@ def signing_in(outcome: Identity | Exception) -> Authenticator:
 
 
 def guarded(
-    authenticator: Authenticator | None = None, admission: Admission | None = None
+    authenticator: Authenticator | None = None,
+    admission: Admission | None = None,
+    body_s: float = 30,
 ) -> ASGIApp:
     return Guard(
         echo,
         admission=admission or Admission(),
         security=TransportSecuritySettings(allowed_hosts=["here"]),
         body_bytes_max=1000,
+        body_s=body_s,
         authenticator=authenticator,
         resource=Resource(url="http://here"),
     )
@@ -146,6 +150,17 @@ async def test_each_trouble_with_a_credential_has_its_status(
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
+async def test_a_client_of_mcp_can_tell_its_user_why_it_was_refused() -> None:
+    refused = signing_in(Unauthenticated("The key is unknown.", "Get one."))
+    async with asking(guarded(refused)) as http:
+        answer = await http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+
+    assert answer.status_code == 401
+    error = jsonrpc_message_adapter.validate_json(answer.content)
+    assert isinstance(error, JSONRPCError)
+    assert error.error.message == "The key is unknown. Get one."
+
+
 def calling(tool: object) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}}
 
@@ -155,7 +170,7 @@ async def test_a_call_beyond_the_scopes_is_told_which_one_it_needs() -> None:
         answer = await http.post("/mcp", json=calling("ingest_dataset"))
 
     assert answer.status_code == 403
-    assert answer.json()["error"] == "insufficient_scope"
+    assert answer.json()["error"]["data"] == {"error": "insufficient_scope"}
     assert answer.headers["www-authenticate"] == (
         'Bearer error="insufficient_scope", scope="lake:read lake:write", '
         'resource_metadata="http://here/.well-known/oauth-protected-resource/mcp"'

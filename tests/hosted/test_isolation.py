@@ -7,8 +7,8 @@ nowhere. Whatever the one reads, the other must read too, but for the name that 
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,14 @@ async def entered(stack: AsyncExitStack, app: App, tenant: str) -> Client:
 
 @pytest.fixture
 async def scene(tmp_path: Path, zygote: Zygote) -> AsyncIterator[Scene]:
+    async with staged(settings_with_files(tmp_path), zygote) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def staged(settings: Settings, zygote: Zygote) -> AsyncGenerator[Scene]:
     async with (
-        open_app(settings_with_files(tmp_path), is_hosted=True, zygote=zygote) as app,
+        open_app(settings, is_hosted=True, zygote=zygote) as app,
         AsyncExitStack() as stack,
     ):
         owner, one, other = [
@@ -194,6 +200,10 @@ def text_of(result: CallToolResult) -> str:
 
 
 async def test_no_argument_of_any_tool_reaches_what_is_another_tenants(scene: Scene) -> None:
+    await no_argument_reaches_anything(scene)
+
+
+async def no_argument_reaches_anything(scene: Scene) -> None:
     asked = failed = 0
     for tool in (await scene.one.list_tools()).tools:
         for arguments in calls_of(tool.name, tool.input_schema):
@@ -237,6 +247,10 @@ async def test_own_names_reach_what_is_ones_own(scene: Scene) -> None:
 
 
 async def test_no_resource_reaches_what_is_another_tenants(scene: Scene) -> None:
+    await no_resource_reaches_anything(scene)
+
+
+async def no_resource_reaches_anything(scene: Scene) -> None:
     templates = (await scene.one.list_resource_templates()).resource_templates
     assert len(templates) >= 5
     for template in templates:
@@ -258,12 +272,32 @@ async def failed_reading(client: Client, template: str, name: str) -> str:
 
 
 async def test_names_are_completed_from_ones_own_only(scene: Scene) -> None:
-    reference = ResourceTemplateReference(uri="lake://datasets/{schema}.{table}")
-    for prefix in ("", "vault", "v", "shelf"):
-        for argument in ("schema", "table"):
-            asked = {"name": argument, "value": prefix}
-            found = (await scene.one.complete(reference, asked)).completion.values
-            assert not [each for each in found if "vault" in each or "shelf" in each]
+    await no_completion_tells_of_anything(scene)
+
+
+async def no_completion_tells_of_anything(scene: Scene) -> None:
+    """Of no template, for no argument, however it begins; nor is there a prompt that might."""
+    for template in (await scene.one.list_resource_templates()).resource_templates:
+        reference = ResourceTemplateReference(uri=template.uri_template)
+        for argument in re.findall(r"\{\+?(\w+)\}", template.uri_template):
+            for prefix in ("", "vault", "v", "shelf", "model", scene.pairs[8].foreign[:6]):
+                found = [
+                    (
+                        await client.complete(reference, {"name": argument, "value": prefix})
+                    ).completion.values
+                    for client in (scene.one, scene.other)
+                ]
+                assert found[0] == found[1]
+                assert not [each for each in found[0] if re.search("vault|shelf|alpha", each)]
+    own = ResourceTemplateReference(uri="lake://datasets/{schema}.{table}")
+    asked = {"name": "table", "value": "vault"}
+    assert (await scene.owner.complete(own, asked)).completion.values == ["vault_alpha"]
+    for client in (scene.one, scene.other):
+        for prompt in (await client.list_prompts()).prompts:
+            for pair in scene.pairs:
+                named = dict.fromkeys([each.name for each in prompt.arguments or ()], pair.foreign)
+                shown = await client.get_prompt(prompt.name, named)
+                assert SECRET not in shown.model_dump_json()
 
 
 @pytest.mark.parametrize("scope", [None, *Scope])

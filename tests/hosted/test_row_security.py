@@ -11,16 +11,26 @@ from mcp.client import Client
 from sqlalchemy import text
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.stores.connections import connect
 from servicetsunami.stores.database import Database
 from servicetsunami.stores.migrations.runner import upgrade
-from servicetsunami.stores.schema import METADATA
+from servicetsunami.stores.schema import METADATA, NOTEBOOKS
+from servicetsunami.stores.scope import owned_by, row_security_alone
 from servicetsunami.transport.mcp import LakeServer
 from tests.databases import PostgresqlServer
-from tests.hosted.test_isolation import furnish, settings_with_files
+from tests.hosted.test_isolation import (
+    entered,
+    furnish,
+    no_argument_reaches_anything,
+    no_completion_tells_of_anything,
+    no_resource_reaches_anything,
+    settings_with_files,
+    staged,
+)
 from tests.server.asking import ask, call
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROLE = "lake_service"
 POLICIES = text(
@@ -92,6 +102,30 @@ async def test_the_service_works_behind_the_wall_and_a_query_without_conditions_
     for name, count in everything.items():
         assert of_the_owner[name] + of_the_stranger[name] == count, name
     assert set(of_nobody.values()) == {0}
+
+
+async def test_row_security_alone_keeps_everything_of_another_tenant_away(
+    service_url: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    """No query has a condition about the tenant: whatever is not seen, PostgreSQL keeps away."""
+    with row_security_alone():
+        assert "tenant" not in str(owned_by("acme", NOTEBOOKS))
+        async with staged(settings_with_files(tmp_path, service_url), zygote) as scene:
+            await no_argument_reaches_anything(scene)
+            await no_resource_reaches_anything(scene)
+            await no_completion_tells_of_anything(scene)
+
+
+async def test_without_row_security_it_would_have_been_seen(tmp_path: Path) -> None:
+    """Otherwise the test above would be content with conditions that it did not switch off."""
+    settings = settings_with_files(tmp_path)
+    with row_security_alone():
+        async with open_app(settings, is_hosted=True) as app, AsyncExitStack() as stack:
+            owner = await entered(stack, app, "acme")
+            stranger = await entered(stack, app, "stranger")
+            await call(owner, "ingest_dataset", source=[{"a": 1}], name="vault_alpha")
+            listed = await call(stranger, "list_assets")
+            assert [each["name"] for each in listed["assets"]] == ["default.vault_alpha"]
 
 
 async def _see(connection: asyncpg.Connection, tenant: str | None) -> None:

@@ -95,6 +95,40 @@ def messages_of(server: HttpServer, token: str) -> Generator[tuple[str, Iterator
         yield next(data), data
 
 
+def test_two_session_ids_open_no_session_of_another(http: httpx.Client, issuer: Issuer) -> None:
+    victim, own = (
+        http.post("/mcp", json=HELLO, headers=headers_of(token)).headers["mcp-session-id"]
+        for token in (issuer.token("victim"), issuer.token("thief"))
+    )
+    thief = headers_of(issuer.token("thief"))
+    for pair in ((own, victim), (victim, own), (victim, victim)):
+        twice = [*thief.items(), *(("Mcp-Session-Id", each) for each in pair)]
+        ended = http.request("DELETE", "/mcp", headers=twice)
+        assert ended.status_code in {200, 400, 404}
+
+    # Whatever the thief has ended was its own.
+    headers = headers_of(issuer.token("victim"), **{"Mcp-Session-Id": victim})
+    assert http.post("/mcp", json=CALL, headers=headers).status_code == 200
+
+
+def test_two_session_ids_post_nothing_into_another_s_stream(
+    server: HttpServer, http: httpx.Client, issuer: Issuer
+) -> None:
+    with (
+        messages_of(server, issuer.token("victim")) as (of_victim, heard),
+        messages_of(server, issuer.token("thief")) as (of_thief, _),
+    ):
+        victim, own = of_victim[-32:], of_thief[-32:]
+        thief = headers_of(issuer.token("thief"))
+        for pair in ((own, victim), (victim, own), (victim, victim)):
+            path = f"/messages/?session_id={pair[0]}&session_id={pair[1]}"
+            answer = http.post(path, json=HELLO | {"id": 666}, headers=thief)
+            assert answer.status_code in {202, 400, 404}
+        http.post(of_victim, json=HELLO, headers=headers_of(issuer.token("victim")))
+        # The first that it hears is the answer to its own.
+        assert json.loads(next(heard))["id"] == HELLO["id"]
+
+
 def test_a_session_goes_on_with_a_new_token_of_the_same_person(
     http: httpx.Client, issuer: Issuer
 ) -> None:

@@ -261,7 +261,7 @@ def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issue
     ):
         refused = http.post("/mcp", json={})
         assert refused.status_code == 403
-        assert refused.json()["error"] == "access_denied"
+        assert refused.json()["error"]["data"] == {"error": "access_denied"}
         assert type_token(tmp_path / "data", "tenant", "acme")[0] == 0
         assert http.post("/mcp", json={}).status_code not in {401, 403}
 

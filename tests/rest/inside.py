@@ -8,8 +8,10 @@ from starlette.applications import Starlette
 from servicetsunami.app import App
 from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.rest.admitted import Desk
-from servicetsunami.transport.rest.app import routes_of
+from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
+
+BODIES = Bodies(bytes_max=2**20, upload_bytes_max=2**20, body_s=30)
 
 
 def desk_of(app: App, **other: Any) -> Desk:
@@ -25,6 +27,6 @@ def desk_of(app: App, **other: Any) -> Desk:
 
 def client_of(desk: Desk, *, is_raising: bool = False) -> httpx.AsyncClient:
     """A client of the routes at this desk; it may raise what a server would log."""
-    web = Starlette(routes=routes_of(desk, body_bytes_max=2**20, upload_bytes_max=2**20))
+    web = Starlette(routes=routes_of(desk, BODIES))
     transport = httpx.ASGITransport(web, raise_app_exceptions=is_raising)
     return httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60)

@@ -74,6 +74,7 @@ def listening(settings: Settings) -> "Listening":
         proxies=settings.http_proxies,
         body_bytes_max=settings.http_body_mb * 2**20,
         upload_bytes_max=settings.http_upload_mb * 2**20,
+        body_s=settings.http_body_s,
         drain_s=settings.http_drain_s,
         with_sse=settings.http_sse,
         with_dashboard=settings.http_dashboard,

@@ -49,6 +49,7 @@ from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vectors import Vectors
+from servicetsunami.services.watching import Watching
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
@@ -138,6 +139,7 @@ def services(
         resources=Resources(metadata=metadata),
         searching=_searching(parts, vectors, lake.remote_catalog),
         audit=parts.audit,
+        watching=Watching(metadata),
     )
 
 

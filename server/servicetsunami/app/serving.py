@@ -44,6 +44,7 @@ async def serve_stdio(settings: Settings) -> None:
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)
+            tasks.start_soon(server.subscriptions.run)
             _look_after(app, app.caller(), tasks)
             if settings.audit:
                 tasks.start_soon(app.audit.run)
@@ -76,6 +77,7 @@ async def serve_http(settings: Settings) -> None:
             if auditor is not None:
                 tasks.start_soon(app.audit.run)
             tasks.start_soon(_spare_collector_once_open, identities)
+            tasks.start_soon(server.subscriptions.run)
             if authenticator is None:
                 _look_after(app, app.caller(), tasks)
             else:

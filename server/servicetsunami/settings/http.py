@@ -50,6 +50,12 @@ class HttpSettings(Part):
     http_upload_mb: int = Field(
         default=1024, ge=1, description="Longest upload of a file over REST, in MiB."
     )
+    http_body_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=3600,
+        description="How long a request may take to arrive, in seconds.",
+    )
     http_drain_s: float = Field(
         default=30.0,
         ge=0,

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from servicetsunami.domain.caller import Scope
 from servicetsunami.domain.identity import ApiKey
 from servicetsunami.stores.schema import API_KEYS
+from servicetsunami.stores.scope import ever_owned_by
 from servicetsunami.stores.tenants import Tenants
 
 
@@ -43,7 +44,7 @@ class ApiKeys:
         """The keys of a tenant, or all of them, oldest first."""
         statement = select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id)
         if tenant is not None:
-            statement = statement.where(API_KEYS.c.tenant == tenant)
+            statement = statement.where(ever_owned_by(tenant, API_KEYS))
         return tuple(_to_key(row) for row in await self._connection.execute(statement))
 
     async def revoke(self, key_id: str, *, at: datetime) -> bool:

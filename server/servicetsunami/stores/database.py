@@ -25,6 +25,7 @@ from servicetsunami.stores.indexes import Indexes
 from servicetsunami.stores.jobs import Jobs
 from servicetsunami.stores.leases import Leases
 from servicetsunami.stores.lineage import Lineage
+from servicetsunami.stores.marks import Marks
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
@@ -56,6 +57,7 @@ class Transaction:
         self.budgets = Budgets(connection)
         self.costs = Costs(connection)
         self.remote_work = RemoteWork(connection)
+        self.marks = Marks(connection)
 
 
 class SteadyConnection(AsyncConnection):

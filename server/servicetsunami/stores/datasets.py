@@ -27,7 +27,7 @@ from servicetsunami.stores.records import (
     version_values,
 )
 from servicetsunami.stores.schema import DATASET_VERSIONS, DATASETS
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.scope import ever_owned_by, owned_by
 from servicetsunami.stores.tenants import Tenants
 
 _SHOWN_VERSIONS_MAX = 20
@@ -324,7 +324,7 @@ class Datasets:
     async def was_deleted(self, tenant: str, dataset_id: str) -> bool:
         """Tell whether there was such a dataset once, and it was deleted."""
         statement = select(DATASETS.c.id).where(
-            DATASETS.c.tenant == tenant,
+            ever_owned_by(tenant, DATASETS),
             DATASETS.c.id == dataset_id,
             DATASETS.c.deleted_at.is_not(None),
         )

@@ -13,7 +13,7 @@ from servicetsunami.errors import Conflict, NotFound
 from servicetsunami.stores.datasets import StateTotals
 from servicetsunami.stores.revised import RevisedAssets
 from servicetsunami.stores.schema import ENDPOINT_VERSIONS, ENDPOINTS
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.scope import ever_owned_by, owned_by
 
 
 class Endpoints(RevisedAssets):
@@ -162,7 +162,7 @@ class Endpoints(RevisedAssets):
     async def deleted(self, tenant: str) -> frozenset[str]:
         """The ids of the tenant's endpoints that were deleted."""
         statement = select(ENDPOINTS.c.id).where(
-            ENDPOINTS.c.tenant == tenant, ENDPOINTS.c.deleted_at.is_not(None)
+            ever_owned_by(tenant, ENDPOINTS), ENDPOINTS.c.deleted_at.is_not(None)
         )
         return frozenset(str(each) for each in await self._connection.scalars(statement))
 

@@ -13,7 +13,7 @@ from servicetsunami.errors import Conflict, NotFound
 from servicetsunami.stores.datasets import StateTotals
 from servicetsunami.stores.revised import SentAssets
 from servicetsunami.stores.schema import DATASETS, INDEXES
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.scope import ever_owned_by, owned_by
 
 _NAME = DATASETS.c.schema_name + "." + DATASETS.c.table_name
 _VERSION = (
@@ -112,13 +112,13 @@ class Indexes(SentAssets):
 
     async def find_ever(self, tenant: str, index_id: str) -> Index | None:
         """The index with that id, also when it was deleted here: it may still be elsewhere."""
-        statement = _FOUND.where(INDEXES.c.tenant == tenant, INDEXES.c.id == index_id)
+        statement = _FOUND.where(ever_owned_by(tenant, INDEXES), INDEXES.c.id == index_id)
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else _to_index(row)
 
     async def agree(self, tenant: str, index_id: str, there: IndexThere) -> None:
         """Remember what is known of it on Databricks, also when it was deleted here meanwhile."""
-        statement = update(INDEXES).where(INDEXES.c.tenant == tenant, INDEXES.c.id == index_id)
+        statement = update(INDEXES).where(ever_owned_by(tenant, INDEXES), INDEXES.c.id == index_id)
         await self._connection.execute(statement.values(metadata_=there.as_metadata()))
 
     async def mark_delivered(self, tenant: str, index_id: str, *, at: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from servicetsunami.stores.visibility import everybody
+from servicetsunami.stores.visibility import everybody, visible
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Database, Transaction
@@ -27,6 +27,7 @@ class Metadata:
         self._opening = anyio.Lock()
         self._database: Database | None = None
         self._then: Callable[[], Awaitable[None]] | None = None
+        self._when_committed: list[Callable[[str], None]] = []
 
     def when_opened(self, then: Callable[[], Awaitable[None]]) -> None:
         """Have something done, once, between the opening and its first use."""
@@ -37,12 +38,18 @@ class Metadata:
         """How many connections are lent out now."""
         return 0 if self._database is None else self._database.connections_in_use
 
+    def when_committed(self, then: Callable[[str], None]) -> None:
+        """Have something done after each write of this process; takes whose rows it could see."""
+        self._when_committed.append(then)
+
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator["Transaction"]:
         """Write: all of the block is committed, or none of it."""
         database = self._database or await self._open()
         async with database.begin() as transaction:
             yield transaction
+        for then in self._when_committed:
+            then(visible())
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator["Transaction"]:

@@ -28,6 +28,7 @@ from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
 from servicetsunami.services.tenant_usage import TenantUsage
 from servicetsunami.services.vectors import Vectors
+from servicetsunami.services.watching import Watching
 
 _TASKS: Final = "io.modelcontextprotocol/tasks"
 _PATIENCE_S: Final = 20.0
@@ -62,6 +63,7 @@ class Services:
     resources: Resources
     remote_catalog: RemoteCatalog
     audit: Audit
+    watching: Watching
     make_jobs: "Callable[[], Jobs]"
     make_runs: "Callable[[], Runs]"
     """Build the services for jobs and runs when the first is asked for: a start must not wait."""

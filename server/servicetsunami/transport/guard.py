@@ -10,18 +10,25 @@ from mcp.server.transport_security import (
     TransportSecurityMiddleware,
     TransportSecuritySettings,
 )
+from mcp_types import INVALID_REQUEST
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicetsunami.domain.caller import EVERYTHING, Caller
-from servicetsunami.errors import Denied, RemoteUnavailable, ServerError, Unauthenticated
+from servicetsunami.errors import (
+    Denied,
+    RemoteUnavailable,
+    ServerError,
+    Unauthenticated,
+)
 from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.dashboard.routes import DASHBOARD_PATHS
 from servicetsunami.transport.health import HEALTH_PATHS
-from servicetsunami.transport.problems import answer, describe
+from servicetsunami.transport.patience import TooSlow, hurried
+from servicetsunami.transport.problems import BodyTooSlow, answer, describe
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.rest.admitted import is_rest
 from servicetsunami.transport.scopes import TOOL_SCOPES
@@ -29,6 +36,7 @@ from servicetsunami.transport.tool_calls import ToolCall, tool_called
 
 _log = logging.getLogger(__name__)
 
+MCP_PATH: Final = "/mcp"
 _RETRY_AFTER_S: Final = 5
 _HOLD_S: Final = 0.05
 _READING: Final = ("GET", "HEAD")
@@ -48,20 +56,20 @@ class Guard:
         admission: Admission,
         security: TransportSecuritySettings,
         body_bytes_max: int,
+        body_s: float,
         authenticator: Authenticator | None,
         resource: Resource,
         auditor: Auditor | None = None,
-        mcp_path: str = "/mcp",
         open_paths: frozenset[str] = HEALTH_PATHS,
     ) -> None:
         self._app = app
-        self._mcp_path = mcp_path
         self._open_paths = open_paths
         self._admission = admission
         self._security = TransportSecurityMiddleware(security)
         self._authenticator = authenticator
         self._resource = resource
         self._auditor = auditor
+        self._body_s = body_s
         self._with_body = RequestBodyLimitMiddleware(self._serve, body_bytes_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,11 +84,15 @@ class Guard:
         refusal = await self._refusal(Request(scope, receive))
         if refusal is not None:
             await refusal(scope, receive, send)
-        elif is_rest(scope["path"]):
+            return
+        if is_rest(scope["path"]):
             # Its routes bound their bodies and check their scopes themselves: a file may be long.
             await self._app(scope, receive, send)
-        else:
-            await self._with_body(scope, receive, send)
+            return
+        try:
+            await self._with_body(scope, hurried(receive, body_s=self._body_s), send)
+        except TooSlow:
+            await self._too_slow(scope)(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
         """What to answer instead of serving; None for a request that may go on."""
@@ -88,7 +100,7 @@ class Guard:
         if refusal is not None:
             return refusal
         if self._admission.in_hand.is_closed:
-            return _unavailable("This server is stopping.")
+            return _unavailable(request.scope, "This server is stopping.")
         if self._authenticator is None or _is_public(request):
             return None
         return await self._sign_in(request, self._authenticator)
@@ -100,13 +112,13 @@ class Guard:
         except Unauthenticated as error:
             _log.info("a credential was refused: %s", error)
             self._note(request, error)
-            return self._unauthenticated(error)
+            return self._unauthenticated(request.scope, error)
         except Denied as error:
             self._note(request, error)
-            return _problem(403, "access_denied", error)
+            return _problem(request.scope, 403, "access_denied", error)
         except ServerError as error:
             _log.warning("a credential could not be checked: %s", error)
-            return _unavailable("Credentials cannot be checked at the moment.")
+            return _unavailable(request.scope, "Credentials cannot be checked at the moment.")
         return None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +149,7 @@ class Guard:
                 f"{asked.tool} needs the scope {needed}.", "Ask for a credential with it."
             )
             await self._admission.note_refusal(caller, asked.tool, error, door="mcp")
-            response = _problem(403, "insufficient_scope", error)
+            response = _problem(scope, 403, "insufficient_scope", error)
             response.headers["WWW-Authenticate"] = self._resource.challenge(
                 error="insufficient_scope", scopes=[*sorted(caller.scopes), needed]
             )
@@ -148,7 +160,7 @@ class Guard:
             return None
         # Whoever calls again at once is not answered at once: that would cost the others.
         await sleep(_HOLD_S)
-        if scope["path"] != self._mcp_path:
+        if scope["path"] != MCP_PATH:
             # Over SSE the answer has to come over the stream, so the call refuses itself.
             return None
         await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
@@ -160,8 +172,15 @@ class Guard:
             address = request.client.host if request.client else ""
             self._auditor.refused(address=address, path=request.url.path, error=error)
 
-    def _unauthenticated(self, error: Unauthenticated) -> Response:
-        response = _problem(401, "invalid_token", error)
+    def _too_slow(self, scope: Scope) -> Response:
+        """What to answer when a body is not there in time; nobody has read it yet."""
+        error = BodyTooSlow.after(self._body_s)
+        response = _problem(scope, 408, "request_timeout", error)
+        response.headers["Connection"] = "close"
+        return response
+
+    def _unauthenticated(self, scope: Scope, error: Unauthenticated) -> Response:
+        response = _problem(scope, 401, "invalid_token", error)
         response.headers["WWW-Authenticate"] = self._resource.challenge(
             error="invalid_token", scopes=sorted(EVERYTHING)
         )
@@ -184,12 +203,19 @@ def _replayed(first: Message, receive: Receive) -> Receive:
     return replay
 
 
-def _problem(status: int, error: str, cause: ServerError) -> Response:
+def _problem(scope: Scope, status: int, error: str, cause: ServerError) -> Response:
+    """Say why, in the form that the asker reads.
+
+    A client of MCP shows its user a JSON-RPC error, and of any other body only that there was one.
+    """
+    if scope["path"] == MCP_PATH and scope["method"] == "POST":
+        told = {"code": INVALID_REQUEST, "message": str(cause), "data": {"error": error}}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": told}, status_code=status)
     return answer(describe(cause, status=status, oauth_error=error))
 
 
-def _unavailable(why: str) -> Response:
+def _unavailable(scope: Scope, why: str) -> Response:
     error = RemoteUnavailable(why, "Try again in a moment.")
-    response = _problem(503, "temporarily_unavailable", error)
+    response = _problem(scope, 503, "temporarily_unavailable", error)
     response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response

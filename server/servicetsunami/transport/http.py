@@ -25,17 +25,17 @@ from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.dashboard.routes import dashboard_routes
-from servicetsunami.transport.guard import Guard
+from servicetsunami.transport.guard import MCP_PATH, Guard
 from servicetsunami.transport.health import HEALTH_PATHS, health_routes
 from servicetsunami.transport.mcp import LakeServer
 from servicetsunami.transport.metrics import Metrics, MetricsDoor
+from servicetsunami.transport.patience import ImpatientProtocol
 from servicetsunami.transport.request_ids import RequestIds
 from servicetsunami.transport.resource_metadata import Resource
 from servicetsunami.transport.rest.admitted import Desk
-from servicetsunami.transport.rest.app import routes_of
+from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
 
-MCP_PATH: Final = "/mcp"
 _SSE_PATH: Final = "/sse"
 _MESSAGES_PATH: Final = "/messages/"
 _KEEP_ALIVE_S: Final = 75
@@ -62,6 +62,7 @@ class Listening:
     proxies: Sequence[str] = ()
     body_bytes_max: int = 4 * 2**20
     upload_bytes_max: int = 1024 * 2**20
+    body_s: float = 30.0
     drain_s: float = 30.0
     with_sse: bool = True
     with_dashboard: bool = True
@@ -118,7 +119,7 @@ async def serve(
     """
     config = uvicorn.Config(
         _web_app(server, listening, web),
-        http="httptools",
+        http=ImpatientProtocol,
         lifespan="on",
         # Its own handlers would write what ours redact.
         log_config=None,
@@ -171,10 +172,10 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
         admission=server.admission,
         security=_security(listening),
         body_bytes_max=listening.body_bytes_max,
+        body_s=listening.body_s,
         authenticator=web.authenticator,
         resource=resource,
         auditor=web.auditor,
-        mcp_path=MCP_PATH,
         open_paths=HEALTH_PATHS | metrics.open_paths,
     )
     return Starlette(
@@ -192,11 +193,12 @@ def _rest_routes(server: LakeServer, listening: Listening, upload_dir: Path) -> 
         uploads=Uploads(folder=upload_dir),
         is_read_only=server.is_read_only,
     )
-    return routes_of(
-        desk,
-        body_bytes_max=listening.body_bytes_max,
+    bodies = Bodies(
+        bytes_max=listening.body_bytes_max,
         upload_bytes_max=listening.upload_bytes_max,
+        body_s=listening.body_s,
     )
+    return routes_of(desk, bodies)
 
 
 def _security(listening: Listening) -> TransportSecuritySettings:

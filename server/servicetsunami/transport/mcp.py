@@ -49,6 +49,8 @@ from servicetsunami.transport.run_tasks import RunTasks
 from servicetsunami.transport.schemas import published_input, published_output
 from servicetsunami.transport.scopes import scope_of
 from servicetsunami.transport.stdio import claim_stdin, lines
+from servicetsunami.transport.subscribing import Subscribing
+from servicetsunami.transport.subscriptions import Subscriptions
 from servicetsunami.transport.tasks import Tasks, TaskSource
 from servicetsunami.transport.toolsets import TOOLSETS, ToolLine, offered
 
@@ -172,6 +174,13 @@ class LakeServer(MCPServer[Any]):
         self._add_tools(lines)
         self._add_resources(is_recorded=is_recorded)
         self.completion()(self._complete)
+        self.subscriptions = Subscriptions(services.watching)
+        Subscribing(
+            self.subscriptions,
+            caller=caller,
+            admission=self.admission,
+            shared=self._subscriptions,
+        ).add_to(self._lowlevel_server)
 
     async def _see_own_rows(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext

@@ -55,6 +55,18 @@ class BodyTooLarge(errors.LimitExceeded):
         )
 
 
+class BodyTooSlow(errors.TimedOut):
+    """The request did not arrive in time."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """Name the limit, and what sets it."""
+        return cls(
+            f"The request took more than {seconds:g} s to arrive.",
+            "Send less at a time, or have SERVICETSUNAMI_HTTP_BODY_S set higher.",
+        )
+
+
 STATUSES: Final[Mapping[type, int]] = {
     InvalidArguments: 400,
     errors.InvalidInput: 422,
@@ -68,6 +80,7 @@ STATUSES: Final[Mapping[type, int]] = {
     errors.LimitExceeded: 422,
     BodyTooLarge: 413,
     errors.TooManyCalls: 429,
+    BodyTooSlow: 408,
     errors.TimedOut: 504,
     errors.Cancelled: 409,
     errors.RemoteError: 502,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +17,10 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from servicetsunami.errors import ServerError
+from servicetsunami.transport.patience import TooSlow, hurried, steady
 from servicetsunami.transport.problems import (
     BodyTooLarge,
+    BodyTooSlow,
     NoSuchRoute,
     answer,
     describe,
@@ -65,11 +68,20 @@ def routers() -> list[APIRouter]:
     ]
 
 
-def routes_of(desk: Desk, *, body_bytes_max: int, upload_bytes_max: int) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """How long a body may be, and how long it may take; an upload, from one part to the next."""
+
+    bytes_max: int
+    upload_bytes_max: int
+    body_s: float
+
+
+def routes_of(desk: Desk, bodies: Bodies) -> list[BaseRoute]:
     """All of REST, as routes of the one web application."""
     api = application()
     api.state.desk = desk
-    rest = _Rest(api, _methods(), body_bytes_max=body_bytes_max, upload_bytes_max=upload_bytes_max)
+    rest = _Rest(api, _methods(), bodies)
 
     @cache
     def told() -> dict[str, Any]:
@@ -145,17 +157,9 @@ class _Rest(BaseRoute):
     address that is written out goes before one with a name in it, whatever the method.
     """
 
-    def __init__(
-        self,
-        api: FastAPI,
-        methods: Mapping[str, Sequence[str]],
-        *,
-        body_bytes_max: int,
-        upload_bytes_max: int,
-    ) -> None:
+    def __init__(self, api: FastAPI, methods: Mapping[str, Sequence[str]], bodies: Bodies) -> None:
         self._api = api
-        self._body_bytes_max = body_bytes_max
-        self._upload_bytes_max = upload_bytes_max
+        self._bodies = bodies
         plain_first = sorted(methods, key=lambda path: "{" in path)
         self._addresses = [
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), methods[path]) for path in plain_first
@@ -191,24 +195,31 @@ class _Rest(BaseRoute):
         return answer(describe(cause, status=405), {"Allow": ", ".join(methods)})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        bytes_max, setting = self._body_bytes_max, "SERVICETSUNAMI_HTTP_BODY_MB"
+        bodies = self._bodies
         if scope["method"] == "POST" and scope["path"].endswith(_UPLOAD):
-            bytes_max, setting = self._upload_bytes_max, "SERVICETSUNAMI_HTTP_UPLOAD_MB"
+            bytes_max, setting = bodies.upload_bytes_max, "SERVICETSUNAMI_HTTP_UPLOAD_MB"
+            receive = steady(receive, pause_s=bodies.body_s)
+        else:
+            bytes_max, setting = bodies.bytes_max, "SERVICETSUNAMI_HTTP_BODY_MB"
+            receive = hurried(receive, body_s=bodies.body_s)
         too_large = BodyTooLarge.over(bytes_max, setting)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > bytes_max:
             await problem_response(too_large)(scope, receive, send)
         else:
-            await self._api(scope, _bounded(receive, bytes_max, too_large), send)
+            await self._api(scope, _bounded(receive, bytes_max, too_large, bodies.body_s), send)
 
 
-def _bounded(receive: Receive, bytes_max: int, error: BodyTooLarge) -> Receive:
-    """Pass on what comes, and raise the error once it is too much."""
+def _bounded(receive: Receive, bytes_max: int, error: BodyTooLarge, body_s: float) -> Receive:
+    """Pass on what comes, and raise the error once it is too much, or BodyTooSlow."""
     taken = 0
 
     async def receive_bounded() -> Message:
         nonlocal taken
-        message = await receive()
+        try:
+            message = await receive()
+        except TooSlow as late:
+            raise BodyTooSlow.after(body_s) from late
         taken += len(message.get("body", b""))
         if taken > bytes_max:
             raise error
