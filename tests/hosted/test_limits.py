@@ -122,6 +122,17 @@ def test_at_the_door_those_on_their_way_in_are_counted_too(clock: Clock) -> None
     assert some.refusal_at_door(caller()) is None
 
 
+def test_a_refusal_is_kept_back_from_who_calls_again_and_again(clock: Clock) -> None:
+    some = Limits(tenant_per_minute=2, subject_per_minute=2, at_once=1, now=clock.now)
+    with some.one(caller()):
+        # Only busy: to be told within 100 ms.
+        assert some.hold_s(caller()) < 0.1
+    assert taken(some, caller(), 5) == 1
+    assert some.hold_s(caller()) == 1
+    clock.at += 60
+    assert some.hold_s(caller()) < 0.1
+
+
 def test_asking_whether_a_call_would_be_let_in_counts_nothing(clock: Clock) -> None:
     some = limits(clock, tenant=2)
     for _ in range(10):

@@ -20,6 +20,7 @@ from servicetsunami.errors import (
     Denied,
     RemoteUnavailable,
     ServerError,
+    TooManyCalls,
     Unauthenticated,
 )
 from servicetsunami.transport.admission import Admission
@@ -38,7 +39,6 @@ _log = logging.getLogger(__name__)
 
 MCP_PATH: Final = "/mcp"
 _RETRY_AFTER_S: Final = 5
-_HOLD_S: Final = 0.05
 _READING: Final = ("GET", "HEAD")
 
 
@@ -86,6 +86,9 @@ class Guard:
             await refusal(scope, receive, send)
             return
         if is_rest(scope["path"]):
+            user = scope.get("user")
+            if isinstance(user, LakeUser):
+                await self._held(user.caller)
             # Its routes bound their bodies and check their scopes themselves: a file may be long.
             await self._app(scope, receive, send)
             return
@@ -154,17 +157,22 @@ class Guard:
                 error="insufficient_scope", scopes=[*sorted(caller.scopes), needed]
             )
             return response
-        limits = self._admission.limits
-        refusal = None if limits is None else limits.refusal_at_door(caller)
+        refusal = await self._held(caller)
         if refusal is None:
             return None
-        # Whoever calls again at once is not answered at once: that would cost the others.
-        await sleep(_HOLD_S)
         if scope["path"] != MCP_PATH:
             # Over SSE the answer has to come over the stream, so the call refuses itself.
             return None
         await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
         return asked.refused(refusal)
+
+    async def _held(self, caller: Caller) -> TooManyCalls | None:
+        """Why a call would not be let in, said after a while; None at once where it would."""
+        limits = self._admission.limits
+        refusal = None if limits is None else limits.refusal_at_door(caller)
+        if limits is not None and refusal is not None:
+            await sleep(limits.hold_s(caller))
+        return refusal
 
     def _note(self, request: Request, error: ServerError) -> None:
         """Have a refused credential recorded."""

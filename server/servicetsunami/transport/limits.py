@@ -12,6 +12,8 @@ from servicetsunami.errors import TooManyCalls
 
 _MINUTE_S: Final = 60.0
 _BUCKETS_MAX: Final = 10_000
+_HOLD_BUSY_S: Final = 0.05
+_HOLD_OFTEN_S: Final = 1.0
 _BUSY_S: Final = 1.0
 """When to come again to what is busy: nobody knows how long the calls that run will take."""
 
@@ -57,6 +59,14 @@ class Limits:
     def refusal_at_door(self, caller: Caller) -> TooManyCalls | None:
         """The same, with those that are on their way in counted like those that run."""
         return self._too_many(caller, self._coming) or self.refusal(caller)
+
+    def hold_s(self, caller: Caller) -> float:
+        """How long to keep a refusal back, in seconds.
+
+        Whoever calls again at once is not answered at once: that would cost the others. One who
+        has used up the minute is kept longer than one who comes to a busy server.
+        """
+        return _HOLD_OFTEN_S if self._too_often(caller) else _HOLD_BUSY_S
 
     @contextmanager
     def coming(self, caller: Caller) -> Generator[None]:
