@@ -7,9 +7,11 @@ from typing import Any
 
 import anyio
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.dashboard.browser import chromium
+
+PATIENCE_MS = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,12 @@ class Looking:
 Look = Callable[..., Looking]
 
 
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Wait as long for what is expected as for all else: a page looks again every few seconds."""
+    expect.set_options(timeout=PATIENCE_MS)
+
+
 @pytest.fixture
 def look(browser: Browser) -> Iterator[Look]:
     """Open pages; those that are not told to be in trouble must have had none at the end."""
@@ -64,7 +72,7 @@ def look(browser: Browser) -> Iterator[Look]:
             timezone_id="Europe/London",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         looking = Looking(url, context, context.new_page())
         looking.watch()
         if calm:

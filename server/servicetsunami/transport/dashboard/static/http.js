@@ -78,8 +78,9 @@ function messages(response, text) {
 }
 
 function errorText(text) {
-  const problem = parsed(text) || {};
-  return problem.error_description || "";
+  // A request that was refused before it was read has an answer without its number.
+  const { error, error_description } = parsed(text) || {};
+  return error_description || error?.message || "";
 }
 
 function parsed(text) {
