@@ -11,6 +11,7 @@ from servicetsunami.errors import ServerError
 from servicetsunami.transport.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
+    BodyTooSlow,
     Fault,
     InvalidArguments,
     NoSuchRoute,
@@ -46,6 +47,7 @@ _EXAMPLES: Final[Sequence[ServerError]] = (
     errors.RemoteConflict("The endpoint is being changed there.", "Try again in a minute."),
     errors.RemotePending("Databricks is at work on it.", "Look again later."),
     errors.Cancelled("It was asked to stop.", "Call again if it was not meant to."),
+    BodyTooSlow.after(30),
     BodyTooLarge.over(4 * 2**20, "SERVICETSUNAMI_HTTP_BODY_MB"),
     errors.InvalidInput("'a b' cannot name a dataset.", "Use letters, digits and _."),
     errors.SqlRefused("The statement DROP is not allowed here: only reading is.", "Use SELECT."),
@@ -64,6 +66,7 @@ _TITLES: Final[Mapping[int, str]] = {
     401: "The credential is missing, unknown or expired",
     403: "The credential does not allow it, or this server does not do it",
     404: "It does not exist, or is not yours",
+    408: "The request did not arrive in time",
     409: "It has changed, exists already, or this server is not set up for it",
     413: "The request is too long",
     422: "The request fits the route, and cannot be done as it is",
