@@ -18,7 +18,7 @@ from mcp_types import TextContent
 from servicetsunami.app import App, open_app
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
-from tests.server.asking import ask, call
+from tests.server.asking import ask, call, unmarked
 from tests.vectors.filters import DOCUMENTS, Filter, bomb, hostile, meant
 
 FILTERS = int(os.environ.get("FILTERS", "300"))
@@ -62,7 +62,7 @@ async def outcome(client: Client, filters: Filter) -> set[str] | str:
     if result.is_error:
         assert "Error executing tool" not in content.text, filters
         assert len(content.text) < 2_000, content.text[:3_000]
-        return content.text
+        return unmarked(content.text)
     assert result.structured_content is not None
     return {hit["id"] for hit in result.structured_content["hits"]}
 

@@ -17,6 +17,7 @@ from mcp.client import Client
 from rich.console import Console
 
 from tests.fakes.databricks.workspace import FakeWorkspace
+from tests.server.asking import unmarked
 
 _WAIT_S = 60
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -31,7 +32,7 @@ def say(title: str, *lines: str) -> None:
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     result = await client.call_tool(tool, arguments)
     if result.is_error:
-        return {"error": getattr(result.content[0], "text", "")}
+        return {"error": unmarked(getattr(result.content[0], "text", ""))}
     return result.structured_content or {}
 
 
