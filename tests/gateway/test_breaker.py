@@ -89,6 +89,16 @@ async def test_all_tries_of_one_call_count_as_one_failure(
     assert client.breaker.state is BreakerState.CLOSED
 
 
+async def test_nothing_is_written_of_tries(
+    client: WorkspaceClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What goes to stdout would break the protocol of a server over stdio."""
+    with pytest.raises(RemoteUnavailable):
+        await client.send("GET", "/x", replay=Replay.SAFE)
+
+    assert capfd.readouterr() == ("", "")
+
+
 async def test_a_refusal_is_an_answer_and_closes_the_breaker(
     client: WorkspaceClient, clock: Clock, away: Away
 ) -> None:

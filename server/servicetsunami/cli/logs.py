@@ -23,8 +23,6 @@ def set_up_logging(settings: Settings, *, http: bool) -> None:
     # Before the SDK does it, whose own handler draws tracebacks as boxes for people.
     logging.basicConfig(level=settings.log_level, handlers=[handler])
     logging.getLogger(UP).setLevel(logging.INFO)
-    # It would tell of every single try; what came of them is told by whoever asked.
-    logging.getLogger("stamina").setLevel(logging.ERROR)
     # They would tell addresses, and a link to a chunk of a result is a credential by itself.
     for name in ("httpx", "httpcore", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -52,6 +52,9 @@ class WorkspaceClient:
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        # It would tell of every single try, and on stdout, which belongs to the protocol, where
+        # structlog is installed; what came of them is told by whoever asked.
+        stamina.instrumentation.set_on_retry_hooks(())
         self.config = config
         self.http = http
         self.breaker = Breaker(
