@@ -38,7 +38,8 @@ def text_lines(form: str) -> logging.Formatter:
 class _BoundFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as the base says
         line = super().formatMessage(record)
-        bound = " ".join(f"{name}={value}" for name, value in get_contextvars().items())
+        # They are found in another order in every process.
+        bound = " ".join(f"{name}={value}" for name, value in sorted(get_contextvars().items()))
         return f"{line} [{bound}]" if bound else line
 
 
