@@ -68,6 +68,18 @@ async def test_a_long_ingest_goes_on_as_a_run_that_tells_what_the_call_would_hav
     assert (line["run_id"], "answer" in line) == (run.id, False)
 
 
+async def test_looking_at_runs_writes_nothing(app: App, client: Client) -> None:
+    run = await at_once(app, ingest(app, [{"a": 1}], "t"))
+    await call(client, "get_run", run_id=run.id)
+    written: list[str] = []
+    app.metadata.when_committed(written.append)
+    await call(client, "get_run")
+    await call(client, "get_run", run_id=run.id)
+    assert written == []
+    await call(client, "ingest_dataset", source=[{"a": 1}], name="u")
+    assert written
+
+
 async def test_a_long_call_that_fails_says_in_its_run_what_it_would_have_said(
     app: App, client: Client
 ) -> None:

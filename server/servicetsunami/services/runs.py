@@ -215,12 +215,16 @@ class Runs:
     async def _look_after(self, caller: Caller) -> None:
         """Go on with runs on Databricks whose server is gone, and say of others that they are lost.
 
-        Nobody else would.
+        Nobody else would. Mostly there are none, and a call that reads has to write nothing.
         """
+        now = datetime.now(UTC)
+        async with self._metadata.read() as transaction:
+            if not await transaction.runs.have_lapsed(at=now):
+                return
         await self.there.adopt(caller)
         await self._jobs.there.adopt(caller)
         async with self._metadata.begin() as transaction:
-            await transaction.runs.give_up(at=datetime.now(UTC), reason=_LOST)
+            await transaction.runs.give_up(at=now, reason=_LOST)
 
 
 def _told(

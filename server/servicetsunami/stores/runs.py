@@ -292,6 +292,11 @@ class Runs:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
+    async def have_lapsed(self, *, at: datetime) -> bool:
+        """Whether there are runs whose server let the lease pass."""
+        lapsed = select(RUNS.c.id).where(RUNS.c.state.in_(_ACTIVE), RUNS.c.lease_until < at)
+        return (await self._connection.execute(lapsed.limit(1))).first() is not None
+
     async def give_up(self, *, at: datetime, reason: str) -> int:
         """Mark the runs as lost whose server let the lease pass; how many.
 
