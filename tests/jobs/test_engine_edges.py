@@ -229,6 +229,29 @@ async def test_leases_are_renewed_also_after_a_failure(
         assert (await home.until_ended(run)).state is S.CANCELED
 
 
+async def test_a_server_that_claims_its_own_late_task_once_more_lives_on(
+    database_url: str,
+) -> None:
+    async with house(database_url) as home:
+        home.work.hanging = {"a"}
+        run = await home.run(await home.job({"task_key": "a", "idempotent": True}))
+        engine = home.engine()
+        engine.wake()
+        await home.until_running(run, "a")
+        home.clock.advance(seconds=31)
+        await engine.look()
+        with anyio.fail_after(30):
+            while home.work.at_once < 2:
+                await anyio.lowlevel.checkpoint()
+        await cancel(home, run)
+        assert (await home.until_ended(run)).state is S.CANCELED
+        with anyio.fail_after(30):
+            while home.work.at_once:
+                await anyio.lowlevel.checkpoint()
+        another = await home.run(await home.job({"task_key": "b"}, name="another"))
+        assert (await home.until_ended(another, engine)).state is S.SUCCESS
+
+
 async def test_nobody_stops_a_task_that_was_claimed_while_leases_were_renewed(
     database_url: str,
 ) -> None:

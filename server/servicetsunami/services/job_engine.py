@@ -67,7 +67,9 @@ class JobEngine:
         self._per_tenant = per_tenant
         self._caller_of = caller_of
         self._now = now
-        self._going: dict[tuple[str, str, int], TaskCall] = {}
+        # By call, not by task: one whose lease has passed may be claimed by this server once more
+        # while its first call still ends.
+        self._going: dict[int, TaskCall] = {}
         self._woken = anyio.Event()
         self._is_running = False
         self._next_look = 0.0
@@ -187,8 +189,7 @@ class JobEngine:
 
     def _begin(self, calls: Sequence[TaskCall]) -> None:
         for call in calls:
-            task = call.task
-            self._going[task.run_id, task.key, task.attempt] = call
+            self._going[id(call)] = call
             self._tasks.start_soon(self._do, call)
 
     async def _call(self, transaction: "Transaction", run: Run, task: TaskRun) -> TaskCall:
@@ -218,7 +219,7 @@ class JobEngine:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._note(call, result)
-            if all(run_id != call.run.id for run_id, _, _ in self._going):
+            if all(other.run.id != call.run.id for other in self._going.values()):
                 self.changed.set()
                 self.changed = anyio.Event()
 
@@ -297,7 +298,7 @@ class JobEngine:
                 continue
             left -= {id(call) for call, _ in group}
         for call, _ in batch:
-            del self._going[call.task.run_id, call.task.key, call.task.attempt]
+            del self._going[id(call)]
         return calls
 
     async def _noted(self, group: list[_Ended]) -> list[TaskCall]:
@@ -319,7 +320,7 @@ class JobEngine:
         while True:
             await anyio.sleep(min(1.0, self._lease_s / 3))
             # As they are now: what is claimed while the leases are renewed is not asked about.
-            held = dict(self._going)
+            held = list(self._going.values())
             if not held:
                 continue
             try:
@@ -330,8 +331,9 @@ class JobEngine:
             except Exception:  # noqa: BLE001 - the database may take it the next time
                 _log.exception("the leases of tasks were not renewed")
                 continue
-            for key, call in held.items():
-                if key not in wanted:
+            for call in held:
+                task = call.task
+                if (task.run_id, task.key, task.attempt) not in wanted:
                     call.stopping.set()
 
 
