@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio import to_thread
@@ -23,6 +23,9 @@ from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.stores.metadata import Metadata
+
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
 
 _PATIENCE_S: Final = 20.0
 """How long get_run waits for a run to go on."""
@@ -113,7 +116,7 @@ class Runs:
         await self._look_after(caller)
         async with self._metadata.read() as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
-            cells = await transaction.runs.cells(caller.tenant, run_id)
+            cells = await _cells(transaction, run)
         if run.job_id is not None:
             return run, (await self._jobs.answer(caller, run_id)).model_dump()
         return run, _told(run, cells).model_dump()
@@ -140,9 +143,7 @@ class Runs:
                     limit=_PAGE_RUNS + 1,
                 )
                 lines = [
-                    _told(
-                        run, await transaction.runs.cells(caller.tenant, run.id), is_short=True
-                    ).model_dump()
+                    _told(run, await _cells(transaction, run), is_short=True).model_dump()
                     for run in found[:_PAGE_RUNS]
                 ]
             tally.rows = len(lines)
@@ -225,6 +226,13 @@ class Runs:
         await self._jobs.there.adopt(caller)
         async with self._metadata.begin() as transaction:
             await transaction.runs.give_up(at=now, reason=_LOST)
+
+
+async def _cells(transaction: "Transaction", run: Run) -> Sequence[CellRun]:
+    """The cells of a notebook's run; others have none, and are not asked about."""
+    if run.job_id is not None or run.trigger == CALL:
+        return ()
+    return await transaction.runs.cells(run.tenant, run.id)
 
 
 def _told(
