@@ -1,7 +1,8 @@
 """Keys, tokens and tenants, without a server around them: each reason to let somebody in or not."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -185,9 +186,10 @@ async def test_a_tenant_is_served_on_first_use_where_that_is_set(database_url: s
     await metadata.close()
 
 
-def verifier(**more: str) -> JwtVerifier:
-    asked = {"issuer": ISSUER, "audience": AUDIENCE, "tenant_claim": "org.id"} | more
-    return JwtVerifier(SharedSecret(SECRET), **asked)
+def verifier(*, issuer: str = ISSUER, tenant_claim: str = "org.id") -> JwtVerifier:
+    return JwtVerifier(
+        SharedSecret(SECRET), issuer=issuer, audience=AUDIENCE, tenant_claim=tenant_claim
+    )
 
 
 def shared(**claims: Any) -> str:
@@ -198,6 +200,53 @@ async def test_a_token_signed_with_the_shared_secret_is_good() -> None:
     found = await verifier().identity(shared())
 
     assert found == Identity(tenant="acme", subject="ada", issuer=ISSUER, scopes=EVERYTHING)
+
+
+class CountedSecret(SharedSecret):
+    """Counts how often it is asked for."""
+
+    asked = 0
+
+    async def find(self, header: Mapping[str, Any]) -> jwt.PyJWK:
+        self.asked += 1
+        return await super().find(header)
+
+
+def counted(clock: Clock) -> tuple[CountedSecret, JwtVerifier]:
+    secret = CountedSecret(SECRET)
+    clock.at = datetime.now(UTC)
+    judge = JwtVerifier(
+        secret, issuer=ISSUER, audience=AUDIENCE, tenant_claim="org.id", now=clock.monotonic
+    )
+    return secret, judge
+
+
+async def test_a_good_token_is_judged_once_in_some_seconds(clock: Clock) -> None:
+    secret, judge = counted(clock)
+    token = shared()
+
+    first = await judge.identity(token)
+    clock.pass_by(seconds=4)
+    assert await judge.identity(token) == first
+    assert secret.asked == 1
+
+    clock.pass_by(seconds=2)
+    assert await judge.identity(token) == first
+    assert secret.asked == 2
+    with pytest.raises(Unauthenticated):
+        await judge.identity(token[:-4] + "AAAA")
+
+
+async def test_a_token_is_not_remembered_past_its_end(clock: Clock) -> None:
+    secret, judge = counted(clock)
+    token = shared(exp=int(clock.monotonic()) - 7)
+
+    await judge.identity(token)
+    clock.pass_by(seconds=4)
+    with suppress(Unauthenticated):
+        await judge.identity(token)
+
+    assert secret.asked == 2
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])

@@ -148,8 +148,12 @@ class Datasets:
             found = await transaction.datasets.list(
                 caller.tenant, search=search, after=after, limit=FETCHED_ITEMS
             )
-            total = await transaction.datasets.count(caller.tenant, search=search)
-            names = await transaction.datasets.names(caller.tenant)
+            total = len(found)
+            if after is not None or total > PAGE_ITEMS:
+                total = await transaction.datasets.count(caller.tenant, search=search)
+            names: Collection[DatasetName] = ()
+            if caller.has_databricks:
+                names = await transaction.datasets.names(caller.tenant)
         return asset_page(
             caller,
             found,

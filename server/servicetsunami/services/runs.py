@@ -1,6 +1,7 @@
 """Answers calls about runs: starts them, waits a while, shows them, stops them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -113,8 +114,7 @@ class Runs:
 
     async def look(self, caller: Caller, run_id: str) -> tuple[Run, dict[str, JsonValue]]:
         """One run as it stands: its record, and what a call would answer."""
-        await self._look_after(caller)
-        async with self._metadata.read() as transaction:
+        async with self._looked_after(caller) as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
             cells = await _cells(transaction, run)
         if run.job_id is not None:
@@ -132,8 +132,7 @@ class Runs:
     ) -> RunsAnswer:
         """A page of runs, the newest first."""
         with self._usage.measure(caller, "get_run") as tally:
-            await self._look_after(caller)
-            async with self._metadata.read() as transaction:
+            async with self._looked_after(caller) as transaction:
                 found = await transaction.runs.list(
                     caller.tenant,
                     name=name,
@@ -158,8 +157,8 @@ class Runs:
     async def cancel(self, caller: Caller, run_id: str) -> StoppedRun:
         """Stop a run, whoever does it; one that has ended stays as it is."""
         with self._usage.measure(caller, "cancel_run"):
-            await self._look_after(caller)
-            run = await self._find(caller, run_id)
+            async with self._looked_after(caller) as transaction:
+                run = await transaction.runs.get(caller.tenant, run_id)
             if run.job_id is not None and run.ran_on == "local":
                 await self._cancel_job(caller, run)
                 return StoppedRun.of(await self._find(caller, run_id))
@@ -207,25 +206,28 @@ class Runs:
         return self._here.outputs_folder(caller.tenant, run.id) / file
 
     async def _answer(self, caller: Caller, run_id: str) -> RunAnswer:
-        await self._look_after(caller)
-        async with self._metadata.read() as transaction:
+        async with self._looked_after(caller) as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
             cells = await transaction.runs.cells(caller.tenant, run_id)
         return RunAnswer.of(run, cells)
 
-    async def _look_after(self, caller: Caller) -> None:
-        """Go on with runs on Databricks whose server is gone, and say of others that they are lost.
+    @asynccontextmanager
+    async def _looked_after(self, caller: Caller) -> AsyncGenerator["Transaction"]:
+        """Read, with runs on Databricks gone on with whose server is gone, and others given up.
 
         Nobody else would. Mostly there are none, and a call that reads has to write nothing.
         """
         now = datetime.now(UTC)
         async with self._metadata.read() as transaction:
             if not await transaction.runs.have_lapsed(at=now):
+                yield transaction
                 return
         await self.there.adopt(caller)
         await self._jobs.there.adopt(caller)
         async with self._metadata.begin() as transaction:
             await transaction.runs.give_up(at=now, reason=_LOST)
+        async with self._metadata.read() as transaction:
+            yield transaction
 
 
 async def _cells(transaction: "Transaction", run: Run) -> Sequence[CellRun]:

@@ -71,7 +71,6 @@ class Sync:
         with self._usage.measure(caller, "sync_status") as tally:
             async with self._metadata.read() as transaction:
                 queues = await transaction.outbox.overview(caller.tenant)
-                depth = await transaction.outbox.depth(caller.tenant)
                 by_subject = {(queue.kind, queue.subject): queue for queue in queues}
                 subjects = list(by_subject) if asked is None else [asked]
                 found = [
@@ -86,17 +85,19 @@ class Sync:
                 assets = [await self._with_origin(caller, found[0][2], assets[0])]
             tally.rows = len(assets)
         workspace = await self.workspace(caller)
+        waiting, parked = sum(each.waiting for each in queues), sum(each.parked for each in queues)
+        oldest_at = min((each.oldest_at for each in queues), default=None)
         return SyncStatusAnswer(
             workspace=workspace,
             catalog=caller.catalog,
-            waiting=depth.items,
-            parked=depth.parked,
-            oldest_at=depth.oldest_at.isoformat() if depth.oldest_at else None,
+            waiting=waiting,
+            parked=parked,
+            oldest_at=oldest_at.isoformat() if oldest_at else None,
             assets=assets,
             total=len(subjects),
             truncated=len(subjects) > _SHOWN_MAX,
             as_of=datetime.now(UTC).isoformat(),
-            next=next_step(workspace, depth.items, depth.parked),
+            next=next_step(workspace, waiting, parked),
         )
 
     async def manage(

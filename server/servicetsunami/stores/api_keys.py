@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.caller import Scope
 from servicetsunami.domain.identity import ApiKey
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import API_KEYS
 from servicetsunami.stores.scope import ever_owned_by
 from servicetsunami.stores.tenants import Tenants
@@ -16,7 +16,7 @@ from servicetsunami.stores.tenants import Tenants
 class ApiKeys:
     """The keys; they belong to the server, so they are not seen one tenant at a time."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+    def __init__(self, connection: Connection, tenants: Tenants) -> None:
         self._connection = connection
         self._tenants = tenants
 

@@ -7,15 +7,14 @@ record that says so is in the chain behind them.
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, delete, func, insert, select, text
 
 from servicetsunami.domain.audit import GENESIS, AuditEntry, AuditRecord, sealed
 from servicetsunami.stores.audit_table import AUDIT
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.connection import Connection
+from servicetsunami.stores.scope import owned_by, remembered
 
 # Any constant will do, as long as all servers lock the same one.
 _APPENDING: Final = 7_310_573_015
@@ -25,21 +24,20 @@ _FIELDS: Final = tuple(AuditEntry.__dataclass_fields__)
 class AuditTrail:
     """The chains of all tenants."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def append(self, entries: Sequence[AuditEntry], *, key: bytes) -> None:
         """Seal entries and add them to their tenants' chains, in the order given."""
         await self._take_turn()
-        by_tenant = sorted(entries, key=lambda each: each.tenant)
-        for tenant, group in groupby(by_tenant, key=lambda each: each.tenant):
-            number, seal = await self._head(tenant)
-            rows = []
-            for entry in group:
-                record = sealed(entry, number=number + 1, previous=seal, key=key)
-                number, seal = record.number, record.seal
-                rows.append(_to_row(record))
-            await self._connection.execute(insert(AUDIT), rows)
+        heads: dict[str, tuple[int, str]] = {}
+        rows = []
+        for entry in entries:
+            number, seal = heads.get(entry.tenant) or await self._head(entry.tenant)
+            record = sealed(entry, number=number + 1, previous=seal, key=key)
+            heads[entry.tenant] = record.number, record.seal
+            rows.append(_to_row(record))
+        await self._connection.execute(insert(AUDIT), rows)
 
     async def last(self, tenant: str, *, limit: int) -> tuple[AuditRecord, ...]:
         """The newest records of a tenant, newest first."""
@@ -78,13 +76,20 @@ class AuditTrail:
         return (await self._connection.execute(statement)).rowcount
 
     async def _head(self, tenant: str) -> tuple[int, str]:
-        newest = await self.last(tenant, limit=1)
-        return (newest[0].number, newest[0].seal) if newest else (0, GENESIS)
+        newest = (await self._connection.execute(_newest(tenant))).one_or_none()
+        return (newest.number, newest.seal) if newest else (0, GENESIS)
 
     async def _take_turn(self) -> None:
         """Have servers append one after another; SQLite lets only one write anyway."""
         if self._connection.dialect.name == "postgresql":
             await self._connection.execute(text(f"SELECT pg_advisory_xact_lock({_APPENDING})"))
+
+
+@remembered
+def _newest(tenant: str) -> Select[int, str]:
+    newest_first = AUDIT.c.number.desc()
+    statement = select(AUDIT.c.number, AUDIT.c.seal).where(owned_by(tenant, AUDIT))
+    return statement.order_by(newest_first).limit(1)
 
 
 def _to_row(record: AuditRecord) -> dict[str, Any]:

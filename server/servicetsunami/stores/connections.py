@@ -2,37 +2,42 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import URL, Connection, QueuePool, event, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from servicetsunami.errors import ConfigurationError
+from servicetsunami.stores.connection import Transactions
+from servicetsunami.stores.inline_sqlite import InlineReads
+from servicetsunami.stores.steady import SteadyTransactions
 
 BUSY_TIMEOUT_S = 15.0
-_READERS_MAX = 8
+_CONNECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """One engine that writes and one that cannot; `where` names both in messages."""
+    """What writes and what cannot; `where` names the database in messages.
+
+    `write` is the engine under `writes`.
+    """
 
     write: AsyncEngine
-    read: AsyncEngine
+    writes: Transactions
+    reads: Transactions
     where: str
     file: Path | None = None
 
     def in_use(self) -> int:
         """How many connections are lent out now."""
-        # On PostgreSQL both share one pool.
-        pools = {id(engine.pool): engine.pool for engine in (self.write, self.read)}
-        return sum(cast("QueuePool", pool).checkedout() for pool in pools.values())
+        return self.writes.in_use() + self.reads.in_use()
 
     async def dispose(self) -> None:
         """Close all connections."""
-        await self.write.dispose()
-        await self.read.dispose()
+        await self.writes.dispose()
+        await self.reads.dispose()
 
 
 def connect(url: str) -> Engines:
@@ -62,35 +67,31 @@ def _unknown_url(reason: str) -> ConfigurationError:
 
 
 def _sqlite(url: URL) -> Engines:
-    def engine(*, connections_max: int, read_only: bool) -> AsyncEngine:
-        created = create_async_engine(
-            url,
-            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
-            pool_size=connections_max,
-            max_overflow=0,
-            pool_timeout=2 * BUSY_TIMEOUT_S,
-        )
-        _prepare_sqlite(created, read_only=read_only)
-        return created
-
-    # SQLite has one writer: in this process the others queue here, not in a busy loop.
+    write = create_async_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
+        # SQLite has one writer: in this process the others queue here, not in a busy loop.
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=2 * BUSY_TIMEOUT_S,
+    )
+    _prepare_writer(write)
+    file = str(url.database)
     return Engines(
-        write=engine(connections_max=1, read_only=False),
-        read=engine(connections_max=_READERS_MAX, read_only=True),
-        where=str(url.database),
-        file=Path(str(url.database)),
+        write=write,
+        writes=SteadyTransactions(write),
+        reads=InlineReads(file, busy_timeout_s=BUSY_TIMEOUT_S),
+        where=file,
+        file=Path(file),
     )
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
-    pragmas = ("foreign_keys", "query_only") if read_only else ("foreign_keys",)
-
+def _prepare_writer(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:  # noqa: ANN401 (any DB-API driver)
         try:
             cursor = connection.cursor()
-            for pragma in pragmas:
-                cursor.execute(f"PRAGMA {pragma} = ON")
+            cursor.execute("PRAGMA foreign_keys = ON")
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.close()
         except BaseException:
@@ -102,7 +103,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns into a write fails at once when another one wrote
         # meanwhile; an immediate one waits for its turn.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _postgresql(url: URL) -> Engines:
@@ -110,12 +111,13 @@ def _postgresql(url: URL) -> Engines:
         url,
         # Statements are not cancelled in the middle, so each has to end by itself.
         connect_args={"timeout": BUSY_TIMEOUT_S, "command_timeout": 4 * BUSY_TIMEOUT_S},
-        pool_size=_READERS_MAX,
+        pool_size=_CONNECTIONS,
         pool_timeout=2 * BUSY_TIMEOUT_S,
         pool_pre_ping=True,
     )
     return Engines(
         write=engine,
-        read=engine.execution_options(postgresql_readonly=True),
+        writes=SteadyTransactions(engine),
+        reads=SteadyTransactions(engine.execution_options(postgresql_readonly=True)),
         where=url.render_as_string(hide_password=True),
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.cost import CostReport, Estimate
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.cost_schema import BUDGETS, COST_REPORTS, REMOTE_WORK
 from servicetsunami.stores.scope import owned_by
 
@@ -40,7 +40,7 @@ class WorkTotals:
 class Budgets:
     """The budgets that an administrator has set for single tenants."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, tenant: str) -> Budget | None:
@@ -69,7 +69,7 @@ class Budgets:
 class Costs:
     """The bills, as they were last read; one server at a time reads a tenant's."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, tenant: str) -> KnownCosts:
@@ -127,7 +127,7 @@ class Costs:
 class RemoteWork:
     """Statements on Databricks with what they are estimated to cost, until the bill has them."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, tenant: str, warehouse: str, expected: Estimate, *, at: datetime) -> int:

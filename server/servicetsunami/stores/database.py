@@ -7,15 +7,14 @@ item are committed by one transaction, or none of them.
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from anyio import CancelScope
-from anyio.lowlevel import checkpoint_if_cancelled
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from servicetsunami.stores.api_keys import ApiKeys
 from servicetsunami.stores.audit import AuditTrail
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.connections import Engines, connect
 from servicetsunami.stores.costs import Budgets, Costs, RemoteWork
 from servicetsunami.stores.datasets import Datasets
@@ -29,7 +28,6 @@ from servicetsunami.stores.marks import Marks
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
-from servicetsunami.stores.row_security import limit_to_visible
 from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
@@ -39,7 +37,7 @@ from servicetsunami.stores.usage import Usage
 class Transaction:
     """The repositories, bound to one transaction; invalid once it has ended."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.tenants = Tenants(connection)
         self.api_keys = ApiKeys(connection, self.tenants)
         self.datasets = Datasets(connection, self.tenants)
@@ -58,22 +56,6 @@ class Transaction:
         self.costs = Costs(connection)
         self.remote_work = RemoteWork(connection)
         self.marks = Marks(connection)
-
-
-class SteadyConnection(AsyncConnection):
-    """A connection whose statements are run to their end, and then the caller is cancelled.
-
-    Cancelled in the middle of one, the driver is left in a state that it cannot be closed from:
-    the event loop would wait for it for ever when the server stops.
-    """
-
-    async def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the base says
-        """Run a statement that cancellation cannot break off."""
-        await checkpoint_if_cancelled()
-        with CancelScope(shield=True):
-            result = await super().execute(*args, **kwargs)
-        await checkpoint_if_cancelled()
-        return result
 
 
 class Database:
@@ -113,34 +95,16 @@ class Database:
 
         Raises Conflict when other writers keep the database busy for too long.
         """
-        async with self._transaction(self._engines.write) as transaction:
-            yield transaction
+        with translated(self._engines.where):
+            async with self._engines.writes.transaction() as connection:
+                yield Transaction(connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
         """Read one consistent state; cannot write, never waits for writers or holds them up."""
-        async with self._transaction(self._engines.read) as transaction:
-            yield transaction
-
-    @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncGenerator[Transaction]:
         with translated(self._engines.where):
-            await checkpoint_if_cancelled()
-            connection = SteadyConnection(engine)
-            try:
-                with CancelScope(shield=True):
-                    await connection.start()
-                    await connection.begin()
-                    await limit_to_visible(connection)
+            async with self._engines.reads.transaction() as connection:
                 yield Transaction(connection)
-                await checkpoint_if_cancelled()
-                # A cancelled caller must not leave open whether the commit happened.
-                with CancelScope(shield=True):
-                    await connection.commit()
-            finally:
-                with CancelScope(shield=True):
-                    # Rolls back whatever was not committed.
-                    await connection.close()
 
     async def close(self) -> None:
         """Close all connections; open transactions are rolled back."""

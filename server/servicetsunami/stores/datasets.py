@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
     case,
     cast,
@@ -16,10 +15,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import Dataset, DatasetName, DatasetVersion, SyncState
 from servicetsunami.errors import Conflict, NotFound
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.records import (
     dataset_values,
     to_dataset,
@@ -27,7 +26,7 @@ from servicetsunami.stores.records import (
     version_values,
 )
 from servicetsunami.stores.schema import DATASET_VERSIONS, DATASETS
-from servicetsunami.stores.scope import ever_owned_by, owned_by
+from servicetsunami.stores.scope import ever_owned_by, owned_by, remembered
 from servicetsunami.stores.tenants import Tenants
 
 _SHOWN_VERSIONS_MAX = 20
@@ -52,7 +51,7 @@ class StateTotals:
 class Datasets:
     """The datasets of all tenants, seen one tenant at a time."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+    def __init__(self, connection: Connection, tenants: Tenants) -> None:
         self._connection = connection
         self._tenants = tenants
 
@@ -113,16 +112,14 @@ class Datasets:
 
     async def find(self, tenant: str, name: DatasetName) -> Dataset | None:
         """The dataset of that name, or None."""
-        return await self._one(
-            tenant, DATASETS.c.schema_name == name.schema, DATASETS.c.table_name == name.table
-        )
+        return await self._one(_named(tenant, name))
 
     async def find_by_id(self, tenant: str, dataset_id: str) -> Dataset | None:
         """The dataset with that id, or None."""
-        return await self._one(tenant, DATASETS.c.id == dataset_id)
+        own = owned_by(tenant, DATASETS)
+        return await self._one(select(DATASETS).where(own, DATASETS.c.id == dataset_id))
 
-    async def _one(self, tenant: str, *conditions: ColumnElement[bool]) -> Dataset | None:
-        statement = select(DATASETS).where(owned_by(tenant, DATASETS), *conditions)
+    async def _one(self, statement: Select) -> Dataset | None:
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else to_dataset(row)
 
@@ -138,11 +135,7 @@ class Datasets:
 
         `search` is a part of `schema.table`, in any case.
         """
-        statement = _matching(select(DATASETS), tenant, search)
-        if after is not None:
-            place = tuple_(DATASETS.c.schema_name, DATASETS.c.table_name)
-            statement = statement.where(place > tuple_(after.schema, after.table))
-        statement = statement.order_by(DATASETS.c.schema_name, DATASETS.c.table_name).limit(limit)
+        statement = _page(tenant, search, after, limit)
         return tuple(map(to_dataset, await self._connection.execute(statement)))
 
     async def count(self, tenant: str, *, search: str | None = None) -> int:
@@ -345,6 +338,21 @@ class Datasets:
 
 def _without_sync(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in _SYNC_COLUMNS}
+
+
+@remembered
+def _named(tenant: str, name: DatasetName) -> Select:
+    place = DATASETS.c.schema_name == name.schema, DATASETS.c.table_name == name.table
+    return select(DATASETS).where(owned_by(tenant, DATASETS), *place)
+
+
+@remembered
+def _page(tenant: str, search: str | None, after: DatasetName | None, limit: int) -> Select:
+    statement = _matching(select(DATASETS), tenant, search)
+    if after is not None:
+        place = tuple_(DATASETS.c.schema_name, DATASETS.c.table_name)
+        statement = statement.where(place > tuple_(after.schema, after.table))
+    return statement.order_by(DATASETS.c.schema_name, DATASETS.c.table_name).limit(limit)
 
 
 def _matching(statement: Select, tenant: str, search: str | None) -> Select:

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.outbox import AssetKind, LeasedItem
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.outbox import UNFINISHED, ItemState, to_item
 from servicetsunami.stores.schema import OUTBOX
 
@@ -22,7 +22,7 @@ _ERROR_CHARS_MAX = 2_000
 class Leases:
     """Claims, renews and settles items, one transaction for each step."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def claim(

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import LINEAGE, RUNS
 from servicetsunami.stores.scope import owned_by
 
@@ -25,7 +25,7 @@ class Trace:
 class Lineage:
     """The traces of all tenants' runs."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def note(

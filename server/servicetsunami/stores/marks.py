@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Executable, Table, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import DatasetName
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import DATASETS, NOTEBOOKS, RUN_CELLS, RUN_TASKS, RUNS
 from servicetsunami.stores.scope import owned_by
 
@@ -14,7 +14,7 @@ from servicetsunami.stores.scope import owned_by
 class Marks:
     """The marks of one tenant's datasets, notebooks and runs; what is not there has none."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def datasets(self, tenant: str, names: Collection[str]) -> dict[str, str]:

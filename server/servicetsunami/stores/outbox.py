@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Row, Select, case, func, insert, or_, select, update
 
 from servicetsunami.domain.outbox import AssetKind, Change, OutboxItem, Queue
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import OUTBOX
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.scope import owned_by, remembered
 
 
 class ItemState(StrEnum):
@@ -38,7 +38,7 @@ class Depth:
 class Outbox:
     """The promised changes of all tenants, seen one tenant at a time."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put(
@@ -100,25 +100,6 @@ class Outbox:
 
     async def overview(self, tenant: str) -> tuple[Queue, ...]:
         """What is on its way, by kind and subject, in the order of the oldest item of each."""
-        first = func.min(OUTBOX.c.id)
-        counted = (
-            select(
-                first.label("first_id"),
-                func.min(OUTBOX.c.created_at).label("oldest_at"),
-                func.sum(case((OUTBOX.c.state == ItemState.PARKED, 1), else_=0)).label("parked"),
-                func.count().label("item_count"),
-            )
-            .where(owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(UNFINISHED))
-            .group_by(OUTBOX.c.kind, OUTBOX.c.subject)
-            .subquery()
-        )
-        # The first item is the one that the others wait for: its error is what holds them up.
-        statement = (
-            select(OUTBOX)
-            .add_columns(counted.c.oldest_at, counted.c.parked, counted.c.item_count)
-            .join(counted, counted.c.first_id == OUTBOX.c.id)
-            .order_by(OUTBOX.c.id)
-        )
         return tuple(
             Queue(
                 kind=AssetKind(row.kind),
@@ -130,7 +111,7 @@ class Outbox:
                 last_error=row.last_error,
                 next_at=row.not_before,
             )
-            for row in await self._connection.execute(statement)
+            for row in await self._connection.execute(_overview(tenant))
         )
 
     async def requeue(
@@ -181,6 +162,28 @@ class Outbox:
             *_chosen(tenant, kind, subject), OUTBOX.c.state.in_(UNFINISHED)
         )
         return (await self._connection.execute(statement)).scalar_one()
+
+
+@remembered
+def _overview(tenant: str) -> Select:
+    counted = (
+        select(
+            func.min(OUTBOX.c.id).label("first_id"),
+            func.min(OUTBOX.c.created_at).label("oldest_at"),
+            func.sum(case((OUTBOX.c.state == ItemState.PARKED, 1), else_=0)).label("parked"),
+            func.count().label("item_count"),
+        )
+        .where(owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(UNFINISHED))
+        .group_by(OUTBOX.c.kind, OUTBOX.c.subject)
+        .subquery()
+    )
+    # The first item is the one that the others wait for: its error is what holds them up.
+    return (
+        select(OUTBOX)
+        .add_columns(counted.c.oldest_at, counted.c.parked, counted.c.item_count)
+        .join(counted, counted.c.first_id == OUTBOX.c.id)
+        .order_by(OUTBOX.c.id)
+    )
 
 
 def _chosen(

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import Table, case, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.dataset import SyncState
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.scope import owned_by
 from servicetsunami.stores.tenants import Tenants
 
@@ -16,7 +16,7 @@ class SentAssets:
 
     TABLE: ClassVar[Table]
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+    def __init__(self, connection: Connection, tenants: Tenants) -> None:
         self._connection = connection
         self._tenants = tenants
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import METADATA, TENANTS
 from servicetsunami.stores.scope import PARTS
 from servicetsunami.stores.visibility import EVERYBODY, visible
@@ -15,7 +15,7 @@ _VISIBLE: Final = f"current_setting('{_SETTING}', true)"
 _LIMIT: Final = text(f"SELECT set_config('{_SETTING}', :tenant, true)")
 
 
-async def limit_to_visible(connection: AsyncConnection) -> None:
+async def limit_to_visible(connection: Connection) -> None:
     """Tell PostgreSQL whose rows this transaction may see; without it, it sees none."""
     if connection.dialect.name == "postgresql":
         await connection.execute(_LIMIT, {"tenant": visible()})

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, func, insert, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.job_flow import Seen
 from servicetsunami.domain.run import ACTIVE_STATES, RunState, TaskRun
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import RUN_TASKS, RUNS
 from servicetsunami.stores.scope import owned_by
 
@@ -30,7 +30,7 @@ _CLAIM_LOCK: Final = 7_201_946
 class RunTasks:
     """The tasks of all tenants' runs."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @property

@@ -9,15 +9,27 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, case, func, insert, literal, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import ACTIVE_STATES, CellRun, Run, RunState
 from servicetsunami.errors import NotFound
 from servicetsunami.stores.column_types import UtcDateTime
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import RUN_CELLS, RUNS
-from servicetsunami.stores.scope import owned_by
+from servicetsunami.stores.scope import owned_by, remembered
 from servicetsunami.stores.tenants import Tenants
 
 _BRIEF = cast(
@@ -25,12 +37,19 @@ _BRIEF = cast(
 )
 _DAY_S = 86_400.0
 _ACTIVE = tuple(sorted(state.value for state in ACTIVE_STATES))
+_PLACE = tuple_(RUNS.c.created_at, RUNS.c.id)
+# Asked with each look at runs: a list for IN would be written into the SQL anew each time.
+_LAPSED = (
+    select(RUNS.c.id)
+    .where(or_(*(RUNS.c.state == each for each in _ACTIVE)), RUNS.c.lease_until < bindparam("at"))
+    .limit(1)
+)
 
 
 class Runs:
     """The runs of all tenants, seen one tenant at a time."""
 
-    def __init__(self, connection: AsyncConnection, tenants: Tenants) -> None:
+    def __init__(self, connection: Connection, tenants: Tenants) -> None:
         self._connection = connection
         self._tenants = tenants
 
@@ -76,8 +95,7 @@ class Runs:
         limit: int,
     ) -> tuple[Run, ...]:
         """Runs, the newest first; `before` is the place of the last one of an earlier page."""
-        place = tuple_(RUNS.c.created_at, RUNS.c.id)
-        statement = _BRIEF.where(owned_by(tenant, RUNS))
+        statement = _of_tenant(tenant)
         if job_id is not None:
             statement = statement.where(RUNS.c.job_id == job_id)
         if name is not None:
@@ -87,9 +105,9 @@ class Runs:
         if since is not None:
             statement = statement.where(RUNS.c.created_at >= since)
         if before is not None:
-            statement = statement.where(place < tuple_(*before))
-        statement = statement.order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc()).limit(limit)
-        return tuple(_to_run(row) for row in await self._connection.execute(statement))
+            statement = statement.where(tuple_(*before) > _PLACE)
+        found = await self._connection.execute(statement, {"limit": limit})
+        return tuple(_to_run(row) for row in found)
 
     async def cells(self, tenant: str, run_id: str) -> tuple[CellRun, ...]:
         """What came of its cells so far, in their order."""
@@ -294,8 +312,7 @@ class Runs:
 
     async def have_lapsed(self, *, at: datetime) -> bool:
         """Whether there are runs whose server let the lease pass."""
-        lapsed = select(RUNS.c.id).where(RUNS.c.state.in_(_ACTIVE), RUNS.c.lease_until < at)
-        return (await self._connection.execute(lapsed.limit(1))).first() is not None
+        return (await self._connection.execute(_LAPSED, {"at": at})).first() is not None
 
     async def give_up(self, *, at: datetime, reason: str) -> int:
         """Mark the runs as lost whose server let the lease pass; how many.
@@ -308,6 +325,12 @@ class Runs:
             .values(state=RunState.LOST.value, error=reason, ended_at=at)
         )
         return (await self._connection.execute(statement)).rowcount
+
+
+@remembered
+def _of_tenant(tenant: str) -> Select[Any]:
+    newest_first = RUNS.c.created_at.desc(), RUNS.c.id.desc()
+    return _BRIEF.where(owned_by(tenant, RUNS)).order_by(*newest_first).limit(bindparam("limit"))
 
 
 def _unknown(run_id: str) -> NotFound:

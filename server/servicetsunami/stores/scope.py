@@ -4,9 +4,11 @@ Every repository builds its conditions here. A row of another tenant is therefor
 exactly like a row that does not exist: nothing above can tell the two apart.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from typing import Final, TypeVar, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Table, and_, select, true
 
@@ -31,6 +33,11 @@ PARTS = {
 }
 """Rows that have no tenant of their own, but an owner that has."""
 
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
+
+_REMEMBERED: Final = 512
 
 _binds: ContextVar[bool] = ContextVar("binds", default=True)
 
@@ -62,3 +69,20 @@ def owned_by(tenant: str, table: Table) -> ColumnElement[bool]:
     if "deleted_at" in table.c:
         return and_(condition, table.c.deleted_at.is_(None))
     return condition
+
+
+def remembered(build: Callable[[*Ts], T]) -> Callable[[*Ts], T]:
+    """Build a statement once for the same arguments, which have to be all that it depends on.
+
+    To build one takes several times as long as SQLite needs to run it, and SQLAlchemy remembers how
+    it is compiled with the statement itself. For what every call asks.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def built(arguments: tuple[*Ts], _binds: bool) -> T:
+        return build(*arguments)
+
+    def remember(*arguments: *Ts) -> T:
+        return built(arguments, _binds.get())
+
+    return remember

@@ -4,15 +4,15 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import TENANTS
 
 
 class Tenants:
     """The tenants that an administrator has added, or that have ever written something."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def ensure(self, tenant: str, *, at: datetime) -> None:

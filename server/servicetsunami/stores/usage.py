@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Integer, cast, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.usage import UsageEvent
+from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import USAGE_EVENTS
 from servicetsunami.stores.scope import owned_by
 
@@ -38,7 +38,7 @@ class DayTotals:
 class Usage:
     """The usage events of all tenants, seen one tenant at a time."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, events: Sequence[UsageEvent]) -> None:

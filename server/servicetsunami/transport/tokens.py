@@ -1,6 +1,8 @@
 """Judges JWTs: genuine, for this server, in force, and whose."""
 
-from collections.abc import Mapping
+import hashlib
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import jwt
@@ -14,6 +16,8 @@ from servicetsunami.errors import Unauthenticated
 _REQUIRED: Final = ["exp", "aud", "iss", "sub"]
 _LEEWAY_S: Final = 10
 _SUBJECT_CHARS_MAX: Final = 255
+_REMEMBERED_S: Final = 5.0
+_REMEMBERED_TOKENS: Final = 2_000
 _SCOPE_CLAIMS: Final = ("scope", "scp", "scopes")
 """As RFC 9068 has it, and as others write it."""
 _GET_ONE: Final = "Get a new token for this server, and send it as `Authorization: Bearer …`."
@@ -41,19 +45,52 @@ class SharedSecret:
 
 
 class JwtVerifier:
-    """Takes tokens of one issuer for one audience."""
+    """Takes tokens of one issuer for one audience.
 
-    def __init__(self, keys: Keys, *, issuer: str, audience: str, tenant_claim: str) -> None:
+    A token that was found genuine is for the next seconds, while it is in force: a client sends the
+    same one with each call.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audience: str,
+        tenant_claim: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._tenant_claim = tenant_claim
+        self._now = now
+        self._genuine: dict[bytes, tuple[Identity, float]] = {}
+        """By the digest of the token, each with the time until which it is remembered."""
 
     async def identity(self, token: str) -> Identity:
         """Who the token stands for; raises Unauthenticated."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        identity, until = self._genuine.get(digest, (None, 0.0))
+        if identity is not None and self._now() < until:
+            return identity
+        claims = await self._claims(token)
+        identity = Identity(
+            tenant=_tenant(claims, self._tenant_claim),
+            subject=_subject(claims),
+            issuer=self._issuer,
+            scopes=_scopes(claims),
+        )
+        if len(self._genuine) >= _REMEMBERED_TOKENS:
+            self._genuine.clear()
+        until = min(self._now() + _REMEMBERED_S, int(claims["exp"]) + _LEEWAY_S)
+        self._genuine[digest] = identity, until
+        return identity
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
         try:
             key = await self._keys.find(jwt.get_unverified_header(token))
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 key=key,
                 algorithms=[key.algorithm_name],
@@ -65,12 +102,6 @@ class JwtVerifier:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             # The reason goes to the log only: it would help nobody but a forger.
             raise Unauthenticated("The token is not valid.", _GET_ONE) from error
-        return Identity(
-            tenant=_tenant(claims, self._tenant_claim),
-            subject=_subject(claims),
-            issuer=self._issuer,
-            scopes=_scopes(claims),
-        )
 
 
 def _subject(claims: Mapping[str, Any]) -> str:

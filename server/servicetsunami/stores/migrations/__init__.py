@@ -28,7 +28,7 @@ async def migrate(engines: Engines) -> None:
     Raises ConfigurationError when a newer release has changed the database.
     """
     if not _is_new(engines.file):
-        async with engines.read.connect() as connection:
+        async with engines.reads.transaction() as connection:
             if await connection.run_sync(_revision) == HEAD_REVISION:
                 return
     if engines.file is None:
