@@ -126,11 +126,14 @@ def test_a_refusal_is_kept_back_from_who_calls_again_and_again(clock: Clock) -> 
     some = Limits(tenant_per_minute=2, subject_per_minute=2, at_once=1, now=clock.now)
     with some.one(caller()):
         # Only busy: to be told within 100 ms.
-        assert some.hold_s(caller()) < 0.1
+        assert max(some.hold_s(caller()) for _ in range(100)) < 0.05
     assert taken(some, caller(), 5) == 1
-    assert some.hold_s(caller()) == 1
+    held = [some.hold_s(caller()) for _ in range(100)]
+    assert 0.5 <= min(held) < max(held) <= 1.5
+    # They are not sent away together, or they would come back so.
+    assert max(held) - min(held) > 0.5
     clock.at += 60
-    assert some.hold_s(caller()) < 0.1
+    assert some.hold_s(caller()) < 0.05
 
 
 def test_asking_whether_a_call_would_be_let_in_counts_nothing(clock: Clock) -> None:
@@ -140,7 +143,6 @@ def test_asking_whether_a_call_would_be_let_in_counts_nothing(clock: Clock) -> N
     assert taken(some, caller(), 5) == 2
 
 
-@pytest.mark.slow
 def test_however_many_others_come_nobody_gets_more_calls(clock: Clock) -> None:
     some = limits(clock)
     assert taken(some, caller(), 60) == 60

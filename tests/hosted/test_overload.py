@@ -61,3 +61,19 @@ def test_listing_the_tools_is_never_too_much(server: HttpServer, issuer: Issuer)
     asked = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
     for _ in range(5):
         assert "list_assets" in httpx.post(f"{server.url}/mcp", json=asked, headers=headers).text
+
+
+async def test_a_refusal_goes_to_nobody_elses_stream(server: HttpServer, issuer: Issuer) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        ada = {"Authorization": f"Bearer {issuer.token(sub='listener')}"}
+        async with http.stream("GET", "/sse", headers=ada) as stream:
+            told = (line[6:] async for line in stream.aiter_lines() if line.startswith("data: "))
+            place = await anext(told)
+            bob = {"Authorization": f"Bearer {issuer.token(sub='intruder')}"}
+            answers = [await http.post(place, json=CALL, headers=bob) for _ in range(4)]
+            own = await http.post(place, json=HELLO, headers=ada)
+            first = await anext(told)
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert own.status_code == 202
+    assert "serverInfo" in first

@@ -17,6 +17,7 @@ from servicetsunami.errors import Denied, LimitExceeded, ServerError
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.scopes import require
+from servicetsunami.transport.turns import Turns
 
 _NO_ARGUMENTS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -67,6 +68,7 @@ class Admission:
     def __init__(self, limits: Limits | None = None, watchers: Sequence[Watcher] = ()) -> None:
         self.in_hand = CallsInHand()
         self.limits = limits
+        self.turns = Turns()
         self._watchers = watchers
 
     @asynccontextmanager

@@ -1,7 +1,6 @@
 """Stands before every route: whom a request may come from, who makes it, what it may ask."""
 
 import logging
-from contextlib import nullcontext
 from typing import Final
 
 from anyio import sleep
@@ -33,6 +32,7 @@ from servicetsunami.transport.problems import BodyTooSlow, answer, describe
 from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.rest.admitted import is_rest
 from servicetsunami.transport.scopes import TOOL_SCOPES
+from servicetsunami.transport.sse import Sse
 from servicetsunami.transport.tool_calls import ToolCall, tool_called
 
 _log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Guard:
         authenticator: Authenticator | None,
         resource: Resource,
         auditor: Auditor | None = None,
+        sse: Sse | None = None,
         open_paths: frozenset[str] = HEALTH_PATHS,
     ) -> None:
         self._app = app
@@ -69,6 +70,7 @@ class Guard:
         self._authenticator = authenticator
         self._resource = resource
         self._auditor = auditor
+        self._sse = sse
         self._body_s = body_s
         self._with_body = RequestBodyLimitMiddleware(self._serve, body_bytes_max)
 
@@ -89,6 +91,7 @@ class Guard:
             user = scope.get("user")
             if isinstance(user, LakeUser):
                 await self._held(user.caller)
+                await self._admission.turns.take(user.caller.tenant)
             # Its routes bound their bodies and check their scopes themselves: a file may be long.
             await self._app(scope, receive, send)
             return
@@ -141,7 +144,11 @@ class Guard:
             await response(scope, receive, send)
             return
         limits = self._admission.limits
-        with nullcontext() if asked is None or limits is None else limits.coming(user.caller):
+        if asked is None or limits is None:
+            await self._app(scope, _replayed(message, receive), send)
+            return
+        with limits.coming(user.caller):
+            await self._admission.turns.take(user.caller.tenant)
             await self._app(scope, _replayed(message, receive), send)
 
     async def _refused(self, asked: ToolCall, caller: Caller, scope: Scope) -> Response | None:
@@ -160,11 +167,18 @@ class Guard:
         refusal = await self._held(caller)
         if refusal is None:
             return None
-        if scope["path"] != MCP_PATH:
-            # Over SSE the answer has to come over the stream, so the call refuses itself.
-            return None
-        await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
-        return asked.refused(refusal)
+        response = self._told(refusal, asked, caller, scope)
+        if response is not None:
+            await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
+        return response
+
+    def _told(
+        self, refusal: TooManyCalls, asked: ToolCall, caller: Caller, scope: Scope
+    ) -> Response | None:
+        """The refusal as its transport has it; None for a session that is not the caller's."""
+        if scope["path"] == MCP_PATH:
+            return asked.refusal(refusal)
+        return None if self._sse is None else self._sse.refusal(scope, caller, asked, refusal)
 
     async def _held(self, caller: Caller) -> TooManyCalls | None:
         """Why a call would not be let in, said after a while; None at once where it would."""

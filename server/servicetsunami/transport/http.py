@@ -13,12 +13,10 @@ from typing import Final
 
 import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
-from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute
 
 from servicetsunami.errors import ConfigurationError
 from servicetsunami.transport.auditing import Auditor
@@ -35,9 +33,8 @@ from servicetsunami.transport.resource_metadata import Resource
 from servicetsunami.transport.rest.admitted import Desk
 from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
+from servicetsunami.transport.sse import Sse
 
-_SSE_PATH: Final = "/sse"
-_MESSAGES_PATH: Final = "/messages/"
 _KEEP_ALIVE_S: Final = 75
 """Longer than what proxies keep a connection for: they must be the ones to close it."""
 _SHUTDOWN_S: Final = 5
@@ -161,8 +158,15 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
         *mcp.routes,
         *_rest_routes(server, listening, web.upload_dir),
     ]
+    sse = None
     if listening.with_sse:
-        routes += _sse_routes(server, listening.body_bytes_max, metrics.metrics)
+        sse = Sse(
+            server,
+            body_bytes_max=listening.body_bytes_max,
+            security=_CHECKED_BEFORE,
+            open_sessions=metrics.metrics.sessions.labels("sse"),
+        )
+        routes += sse.routes()
     if listening.with_dashboard:
         routes += dashboard_routes(asks_for_credentials=web.authenticator is not None)
     if web.authenticator is not None:
@@ -176,6 +180,7 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
         authenticator=web.authenticator,
         resource=resource,
         auditor=web.auditor,
+        sse=sse,
         open_paths=HEALTH_PATHS | metrics.open_paths,
     )
     return Starlette(
@@ -216,30 +221,6 @@ def _count_sessions(server: LakeServer, metrics: Metrics) -> None:
     # The SDK tells their number nowhere else.
     opened = server.session_manager._server_instances
     metrics.sessions.labels("http").set_function(lambda: len(opened))
-
-
-def _sse_routes(server: LakeServer, body_bytes_max: int, metrics: Metrics) -> list[BaseRoute]:
-    transport = SseServerTransport(
-        _MESSAGES_PATH, security_settings=_CHECKED_BEFORE, max_request_body_size=body_bytes_max
-    )
-    return [
-        Route(_SSE_PATH, endpoint=_SseEndpoint(server, transport, metrics), methods=["GET"]),
-        Mount(_MESSAGES_PATH, app=transport.handle_post_message),
-    ]
-
-
-class _SseEndpoint:
-    """Serves one client for as long as it keeps its stream open."""
-
-    def __init__(self, server: LakeServer, transport: SseServerTransport, metrics: Metrics) -> None:
-        self._server = server
-        self._transport = transport
-        self._open = metrics.sessions.labels("sse")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._open.track_inprogress():
-            async with self._transport.connect_sse(scope, receive, send) as (incoming, outgoing):
-                await self._server.run_streams(incoming, outgoing)
 
 
 class _Server(uvicorn.Server):

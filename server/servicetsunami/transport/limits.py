@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import uniform
 from typing import Final
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import TooManyCalls
 
 _MINUTE_S: Final = 60.0
-_BUCKETS_MAX: Final = 10_000
-_HOLD_BUSY_S: Final = 0.05
+_BUCKETS: Final = 10_000
+_HOLD_BUSY_S: Final = 0.03
 _HOLD_OFTEN_S: Final = 1.0
 _BUSY_S: Final = 1.0
 """When to come again to what is busy: nobody knows how long the calls that run will take."""
@@ -49,6 +50,7 @@ class Limits:
         self._in_all = in_all
         self._now = now
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
+        self._look_through_at = _BUCKETS
         self._running: Counter[str] = Counter()
         self._coming: Counter[str] = Counter()
 
@@ -64,9 +66,11 @@ class Limits:
         """How long to keep a refusal back, in seconds.
 
         Whoever calls again at once is not answered at once: that would cost the others. One who
-        has used up the minute is kept longer than one who comes to a busy server.
+        has used up the minute is kept longer than one who comes to a busy server, and those who
+        came together are not sent away together, since they would come back so.
         """
-        return _HOLD_OFTEN_S if self._too_often(caller) else _HOLD_BUSY_S
+        held = _HOLD_OFTEN_S if self._too_often(caller) else _HOLD_BUSY_S
+        return held * uniform(0.5, 1.5)  # noqa: S311 - nothing secret
 
     @contextmanager
     def coming(self, caller: Caller) -> Generator[None]:
@@ -124,10 +128,11 @@ class Limits:
         return bucket
 
     def _new(self, whose: tuple[str, ...], per_minute: int, now: float) -> _Bucket:
-        if len(self._buckets) >= _BUCKETS_MAX:
+        if len(self._buckets) >= self._look_through_at:
             # Whoever has not called for a minute has a full one anyway.
             old = now - _MINUTE_S
             self._buckets = {key: each for key, each in self._buckets.items() if each.at > old}
+            self._look_through_at = max(_BUCKETS, 2 * len(self._buckets))
         bucket = self._buckets[whose] = _Bucket(left=per_minute, at=now)
         return bucket
 

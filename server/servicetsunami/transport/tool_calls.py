@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -16,13 +17,16 @@ class ToolCall:
     id: str | int | None
     tool: str
 
-    def refused(self, error: TooManyCalls) -> Response:
-        """The answer of a tool that failed, which a model reads, and when to come again."""
+    def refused(self, error: TooManyCalls) -> dict[str, Any]:
+        """The result of a tool that failed, which a model reads."""
         said = {"type": "text", "text": str(error)}
         # Revisions with a handshake know no type of a result, and pass over it.
-        result = {"resultType": "complete", "content": [said], "isError": True}
+        return {"resultType": "complete", "content": [said], "isError": True}
+
+    def refusal(self, error: TooManyCalls) -> Response:
+        """The same as an answer over HTTP, which tells when to come again."""
         return JSONResponse(
-            {"jsonrpc": "2.0", "id": self.id, "result": result},
+            {"jsonrpc": "2.0", "id": self.id, "result": self.refused(error)},
             headers={"Retry-After": str(math.ceil(error.wait_s))},
         )
 
