@@ -89,6 +89,7 @@ VERBS: dict[str, Verb] = {
     "delete folder": lambda w, _: w.files.delete_directory(f"{VOLUME}/f"),
     "entries": lambda w, _: w.files.entries(VOLUME),
     "ensure catalog": lambda w, _: w.catalogs.ensure_catalog("c", ""),
+    "comment on a catalog": lambda w, _: w.catalogs.set_comment("main", "c"),
     "ensure schema": lambda w, _: w.catalogs.ensure_schema("main", "s"),
     "ensure volume": lambda w, _: w.catalogs.ensure_volume("main", "default", "w"),
     "get table": lambda w, _: w.catalogs.get_table(ORDERS),

@@ -74,10 +74,18 @@ def sync_worker(
     return worker, places
 
 
-async def prepare(connection: Connection, places: Places, tenant: str) -> None:
-    """Create what a tenant needs on Databricks, looking again at what was there before."""
+async def prepare(metadata: Metadata, connection: Connection, places: Places, tenant: str) -> None:
+    """Create what a tenant needs on Databricks, looking again at what was there before.
+
+    What an administrator has said about the catalog is said there too.
+    """
     places.forget(tenant)
-    await places.prepare(await connection.workspace(), tenant, DEFAULT_SCHEMA)
+    workspace = await connection.workspace()
+    place = await places.prepare(workspace, tenant, DEFAULT_SCHEMA)
+    async with metadata.read() as transaction:
+        comment = await transaction.tenants.catalog_comment(tenant)
+    if comment is not None:
+        await workspace.catalogs.set_comment(place.catalog, comment)
 
 
 def catalog_of(settings: Settings, tenant: str) -> str:

@@ -24,6 +24,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.audit import Audit
 from servicetsunami.services.catalog import Catalog
+from servicetsunami.services.catalogs import Catalogs
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
@@ -130,6 +131,7 @@ def services(
         index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
+        catalogs=Catalogs(metadata=metadata),
         remote_catalog=lake.remote_catalog,
         sync=_sync(parts, lake, places, wake),
         tenant_usage=_tenant_usage(parts),
@@ -195,7 +197,7 @@ def _sync(parts: Parts, lake: Lake, places: Places, wake: Callable[[], None]) ->
         pulling=lake.pulling,
         remote_catalog=lake.remote_catalog,
         usage=parts.usage,
-        prepare=partial(prepare, parts.connection, places),
+        prepare=partial(prepare, parts.metadata, parts.connection, places),
         wake=wake,
     )
 
