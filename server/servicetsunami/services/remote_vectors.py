@@ -17,6 +17,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
+from servicetsunami.services.search_hits import around, left_out, room_for, within_budget
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
 from servicetsunami.services.vector_search import FoundDocuments, Mode, Search, check_search
@@ -37,7 +38,7 @@ _SCORES: Final[Mapping[Mode, str]] = {
 }
 _LOOK_S: Final = 5.0
 _SEARCH_S: Final = 20.0
-_SHOWN_CHARS: Final = 800
+_NOTHING: Final = "Nothing fits: use other words, mode semantic, or no filters."
 _STANDARD: Final = "STANDARD"
 
 
@@ -106,16 +107,19 @@ class RemoteVectors:
                     "Ask again, for fewer results; or with run_on local where the index is here.",
                 )
             rows = [row for row in rows if _reaches(row, search.threshold)]
-            tally.rows = len(rows)
+            room = room_for(len(rows))
+            shown = within_budget([_hit(row, surveyed, search, room) for row in rows])
+            tally.rows = len(shown)
         there = IndexThere.of(own.metadata) if own is not None else None
         return FoundDocuments(
             index=found.name,
             version=there.version if there is not None else None,
             model=surveyed.model or "not known",
             score=_SCORES[search.mode],
-            hits=[_hit(row, surveyed, search) for row in rows],
+            hits=shown,
+            truncated=len(shown) < len(rows),
             ran_on="databricks",
-            next=None if rows else "Nothing fits: use other words, mode semantic, or no filters.",
+            next=left_out(shown, rows) if rows else _NOTHING,
         )
 
     async def _question(
@@ -210,7 +214,9 @@ def _reaches(row: Mapping[str, Any], threshold: float | None) -> bool:
     return threshold is None or float(row["score"]) >= threshold
 
 
-def _hit(row: Mapping[str, Any], surveyed: Surveyed, search: Search) -> dict[str, JsonValue]:
+def _hit(
+    row: Mapping[str, Any], surveyed: Surveyed, search: Search, room: int
+) -> dict[str, JsonValue]:
     """A document that was found, with its columns; a long text is cut."""
     key, column = surveyed.index.primary_key, surveyed.text_column
     text, score = str(row.get(column or "") or ""), round(float(row["score"]), 4)
@@ -225,8 +231,8 @@ def _hit(row: Mapping[str, Any], surveyed: Surveyed, search: Search) -> dict[str
         "id": row.get(key),
         "score": score,
         "scores": {search.mode: score},
-        "text": text[:_SHOWN_CHARS],
+        "text": around(text, 0, room),
     }
-    if len(text) > _SHOWN_CHARS:
+    if len(text) > room:
         found["text_chars"] = len(text)
     return {**found, "columns": others} if others else found
