@@ -1,7 +1,6 @@
 """The MCP server object: registration, error translation, resources and completions."""
 
 import inspect
-import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -81,7 +80,7 @@ _RESOURCES: Final = (
         "lake://notebooks/{+name}",
         "notebook",
         "Notebook",
-        "The text of a notebook, byte for byte.",
+        "The text of a notebook.",
         "text/plain",
     ),
     (
@@ -214,7 +213,11 @@ class LakeServer(MCPServer[Any]):
         for uri, name, title, description, mime_type in _RESOURCES:
             if name != "audit" or is_recorded:
                 self.resource(
-                    uri, name=name, title=title, description=description, mime_type=mime_type
+                    uri,
+                    name=name,
+                    title=title,
+                    description=description,
+                    mime_type=self._words.mime_type(mime_type),
                 )(readers[name])
 
     async def run_stdio_async(self) -> None:
@@ -304,22 +307,23 @@ class LakeServer(MCPServer[Any]):
 
     async def _dataset_resource(self, schema: str, table: str) -> str:
         described = await self.services.datasets.describe(self.caller(), f"{schema}.{table}")
-        return described.model_dump_json(indent=2)
+        return self._words.answer(described.model_dump(mode="json"))
 
     async def _notebook_resource(self, name: str) -> str:
         parsed = NotebookName.parse(name)
-        return (await self.services.notebooks.load(self.caller(), parsed))[1].content
+        text = (await self.services.notebooks.load(self.caller(), parsed))[1].content
+        return self._words.text(text)
 
     async def _run_resource(self, run_id: str) -> str:
         found = await self.services.runs.get(self.caller(), run_id, silent, wait=False)
-        return found.model_dump_json(indent=2)
+        return self._words.answer(found.model_dump(mode="json"))
 
     async def _audit_resource(self) -> str:
         records = await self.services.audit.tail(self.caller(), _AUDIT_RECORDS)
-        return json.dumps([record.model_dump() for record in records], ensure_ascii=False)
+        return self._words.answer([record.model_dump(mode="json") for record in records])
 
     async def _cell_resource(self, run_id: str, cell: int) -> str:
-        return await self.services.runs.output(self.caller(), run_id, cell)
+        return self._words.text(await self.services.runs.output(self.caller(), run_id, cell))
 
     async def _image_resource(self, run_id: str, file: str) -> bytes:
         return await self.services.runs.image(self.caller(), run_id, file)
