@@ -162,4 +162,5 @@ def _parts(
         tasks=tasks,
         closing=closing,
         is_hosted=is_hosted,
+        is_recorded=is_hosted if settings.audit is None else settings.audit,
     )

@@ -43,6 +43,7 @@ from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
 from servicetsunami.services.resources import Resources
 from servicetsunami.services.routing import Router
+from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.run_records import RunRecords
 from servicetsunami.services.searching import Searching
@@ -86,6 +87,7 @@ class Parts:
     tasks: TaskGroup
     closing: AsyncExitStack
     is_hosted: bool
+    is_recorded: bool
     kernel_pools: "list[KernelPool]" = field(default_factory=list)
     """The pool of kernels, once somebody has needed it."""
 
@@ -321,6 +323,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         tasks=parts.tasks,
         connection=parts.connection,
         costs=parts.costs,
+        audit=RunAudit(parts.audit if parts.is_recorded else None),
         caller_of=partial(caller_of, settings),
         wake=wake,
     )
