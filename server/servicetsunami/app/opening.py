@@ -22,6 +22,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.audit import Audit
 from servicetsunami.services.recovery import Recovery
+from servicetsunami.services.run_outputs import RunOutputs
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
@@ -43,6 +44,7 @@ class App:
     engine: SqlEngine
     connection: Connection
     audit: Audit
+    outputs: RunOutputs
     worker: "SyncWorker | None"
     """Carries changes to Databricks; None where there is no workspace."""
     pools: Mapping[str, WorkerPool]
@@ -91,6 +93,7 @@ async def open_app(
             engine=parts.engine,
             connection=parts.connection,
             audit=parts.audit,
+            outputs=parts.outputs,
             worker=worker,
             pools=_pools(parts),
             kernel_pools=parts.kernel_pools,
@@ -143,9 +146,7 @@ def _parts(
     closing.push_async_callback(audit.flush)
     usage = UsageMeter(metadata)
     closing.push_async_callback(usage.flush)
-    data_dir = settings.data_dir
-    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
-    metadata.when_opened(Recovery(metadata=metadata, results=results, data_dir=data_dir).run)
+    results, outputs = _kept(settings, metadata)
     return Parts(
         metadata=metadata,
         zygote=zygote,
@@ -159,8 +160,19 @@ def _parts(
         usage=usage,
         audit=audit,
         results=results,
+        outputs=outputs,
         tasks=tasks,
         closing=closing,
         is_hosted=is_hosted,
         is_recorded=is_hosted if settings.audit is None else settings.audit,
     )
+
+
+def _kept(settings: Settings, metadata: Metadata) -> tuple[ResultStore, RunOutputs]:
+    """What is kept on disk for a while; what is over goes when the database is first opened."""
+    data_dir = settings.data_dir
+    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
+    outputs = RunOutputs(metadata=metadata, data_dir=data_dir, days=settings.notebook_output_days)
+    recovery = Recovery(metadata=metadata, results=results, outputs=outputs, data_dir=data_dir)
+    metadata.when_opened(recovery.run)
+    return results, outputs

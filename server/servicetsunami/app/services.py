@@ -45,6 +45,7 @@ from servicetsunami.services.resources import Resources
 from servicetsunami.services.routing import Router
 from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_data import RunData
+from servicetsunami.services.run_outputs import RunOutputs
 from servicetsunami.services.run_records import RunRecords
 from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
@@ -84,6 +85,7 @@ class Parts:
     usage: UsageMeter
     audit: Audit
     results: ResultStore
+    outputs: RunOutputs
     tasks: TaskGroup
     closing: AsyncExitStack
     is_hosted: bool

@@ -191,7 +191,8 @@ class Runs:
         text = await to_thread.run_sync(_read_text, path)
         if text is None:
             raise NotFound(
-                f"Cell {cell} of {run_id} has put out no text.", "Call get_run for its cells."
+                f"Cell {cell} of {run_id} has put out no text, or it is kept no longer.",
+                "Call get_run for its cells.",
             )
         return text
 
@@ -199,7 +200,10 @@ class Runs:
         """An image that a cell put out, by its file name in the cell's outputs."""
         path = await self._output_path(caller, run_id, Path(file).name)
         if path.suffix == ".txt" or not await anyio.Path(path).is_file():
-            raise NotFound(f"{run_id} has no image {file!r}.", "Call get_run for its cells.")
+            raise NotFound(
+                f"{run_id} has no image {file!r}, or it is kept no longer.",
+                "Call get_run for its cells.",
+            )
         return await anyio.Path(path).read_bytes()
 
     async def _output_path(self, caller: Caller, run_id: str, file: str) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, case, func, insert, literal, select, tuple_, update
+from sqlalchemy import Row, Select, case, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.notebook import NotebookName
@@ -282,6 +282,17 @@ class Runs:
         )
         found = await self._connection.scalars(statement)
         return tuple(str(each["run_id"]) for each in found if "run_id" in each)
+
+    async def going_or_ended_since(
+        self, tenant: str, run_ids: Collection[str], since: datetime
+    ) -> set[str]:
+        """Which of these runs have not ended, or have since then."""
+        statement = select(RUNS.c.id).where(
+            owned_by(tenant, RUNS),
+            RUNS.c.id.in_(run_ids),
+            or_(RUNS.c.ended_at.is_(None), RUNS.c.ended_at >= since),
+        )
+        return set(await self._connection.scalars(statement))
 
     async def request_cancel(self, tenant: str, run_id: str) -> bool:
         """Ask whoever does the run to stop; False when it has ended already."""
