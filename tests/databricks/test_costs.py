@@ -1,63 +1,24 @@
-"""What Databricks costs: read from its bill, held to budgets, estimated before it is spent."""
+"""What Databricks costs: read from its bill, estimated before it is spent."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
-import pyarrow as pa
 import pytest
 from mcp.client import Client
 
-from servicetsunami.app import App, open_app
-from servicetsunami.domain.budget import Budget
+from servicetsunami.app import App
 from servicetsunami.domain.caller import LOCAL_TENANT
 from servicetsunami.domain.cost import Estimate
 from servicetsunami.errors import RemoteDenied
-from servicetsunami.transport.mcp import LakeServer
-from tests.databricks.connecting import connected
-from tests.databricks.sending import depth, send
+from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, served
+from tests.databricks.sending import send
 from tests.fakes.databricks import FakeWorkspace
-from tests.server.asking import ask, call, failure
+from tests.server.asking import ask, call
+
+__all__ = ["bill"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-TRIPS = "samples.nyc.trips"
-COUNT = f"SELECT count(*) AS n FROM {TRIPS}"
-SHARED = "running0000000002"
-
-
-def noon(days_ago: int = 0) -> datetime:
-    """An hour that has passed, of this day or an earlier one."""
-    day = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    return day - timedelta(days=days_ago)
-
-
-@pytest.fixture
-def bill(workspace: FakeWorkspace) -> FakeWorkspace:
-    workspace.put_table(TRIPS, pa.table({"n": list(range(30))}))
-    workspace.bill.price(0.5, since="2020-01-01")
-    return workspace
-
-
-@asynccontextmanager
-async def served(
-    workspace: FakeWorkspace, folder: Path, roots: Path, **changed: object
-) -> AsyncGenerator[tuple[App, Client]]:
-    settings = connected(workspace, folder, roots).model_copy(update=changed)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
-        yield app, client
-
-
-async def read(app: App) -> None:
-    """Read the bill now, as an administrator may ask for."""
-    assert await app.services.tenant_usage.reports.refresh(app.caller())
-
-
-async def cost(client: Client, period: str = "week") -> dict[str, Any]:
-    return (await call(client, "tenant_usage", period=period))["cost"]
 
 
 async def test_what_carries_the_tenants_tag_is_counted_exactly_with_the_price_of_its_time(
@@ -247,91 +208,6 @@ async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(
     assert second["list_cost"] == pytest.approx(second["dbus"] / 2, rel=0.01)
     assert second["currency"] == "USD"
     assert "cost" not in await call(client, "query_dataset", sql="SELECT 1")
-
-
-async def test_a_budget_that_is_used_up_stops_work_there_and_nothing_here(
-    app: App, client: Client, bill: FakeWorkspace
-) -> None:
-    await call(client, "ingest_dataset", source=[{"n": 1}], name="t")
-    await send(app)
-    task = {"task_key": "t", "sql_task": {"statement": "SELECT 1"}}
-    await call(client, "create_job", name="j", tasks=[task], options={"run_on": "databricks"})
-    await send(app)
-    bill.bill.use(90, at=datetime.now(UTC), tenant="local")
-    await read(app)
-    budgets = app.services.tenant_usage.budgets
-    await budgets.set(LOCAL_TENANT, Budget(dbus=100, list_cost=0))
-
-    warned = await call(client, "query_dataset", sql=COUNT)
-    assert "of 100 DBU (90 %) of this month's budget is used." in warned["cost"]["warning"]
-    usage = await call(client, "tenant_usage")
-    assert usage["budget"]["limits"]["dbus"]["state"] == "nearly used up"
-    assert "of this month's budget is used" in usage["budget"]["warning"]
-
-    await budgets.set(LOCAL_TENANT, Budget(dbus=90))
-    asked = len(bill.statements)
-    content = "# Databricks notebook source\nprint(1)\n"
-    model = "databricks:main.ml.churn/versions/1"
-    for tool, arguments in [
-        ("query_dataset", {"sql": COUNT}),
-        ("query_dataset", {"sql": "SELECT n FROM t", "run_on": "databricks"}),
-        ("ingest_dataset", {"source": f"databricks:{TRIPS}", "name": "trips"}),
-        ("run_notebook", {"content": content, "run_on": "databricks"}),
-        ("run_job", {"name": "j"}),
-        ("invoke_model", {"name": "databricks:other", "input": {"prompt": "x"}}),
-        ("deploy_model", {"name": "churn", "source": model}),
-    ]:
-        said = await failure(client, tool, **arguments)
-        assert said.startswith("This month's budget is used up: 90"), (tool, said)
-        assert "of 90 DBU (100 %)" in said
-        assert "Work on this machine goes on" in said
-    assert len(bill.statements) == asked
-    assert bill.serving.requests == []
-
-    assert await ask(client, "SELECT n FROM t") == [[1]]
-    await call(client, "ingest_dataset", source=[{"n": 2}], name="t", mode="append")
-    usage = await call(client, "tenant_usage")
-    assert usage["budget"]["limits"]["dbus"]["state"] == "used up"
-    # What was acknowledged is carried there all the same.
-    await send(app)
-    assert await depth(client) == (0, 0)
-    assert await budgets.clear(LOCAL_TENANT)
-    assert await ask(client, COUNT) == [[30]]
-
-
-async def test_what_would_pass_the_budget_is_refused_before_it_begins(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
-) -> None:
-    # Ten seconds are guessed, which are 0.011 DBU of the smallest warehouse.
-    async with served(bill, tmp_path / "d", files, budget_dbus=0.01) as (_, client):
-        said = await failure(client, "query_dataset", sql=COUNT)
-
-    assert said.startswith("This would pass this month's budget: 0 of 0.01 DBU (0 %) is used")
-    assert "estimated to take 0.01111 more" in said
-    assert bill.statements == []
-
-
-async def test_two_that_begin_at_once_cannot_use_the_same_rest(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
-) -> None:
-    bill.sql.delay_s = 1.0
-    answers = list[bool]()
-
-    async def one(client: Client) -> None:
-        result = await client.call_tool("query_dataset", {"sql": COUNT})
-        answers.append(bool(result.is_error))
-
-    # There is room for one statement of ten seconds and no more; two servers share a database.
-    async with (
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, first),
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, second),
-        anyio.create_task_group() as tasks,
-    ):
-        for client in (first, second, first, second):
-            tasks.start_soon(one, client)
-
-    assert sorted(answers) == [False, True, True, True]
-    assert len(bill.statements) == 1
 
 
 async def test_what_ran_since_the_bill_counts_as_estimated_and_not_twice(

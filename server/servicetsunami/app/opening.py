@@ -26,6 +26,7 @@ from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
+from servicetsunami.sync.places import Places
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ async def open_app(
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     parts = _parts(settings, closing, tasks, endpoints, is_hosted=is_hosted, zygote=zygote)
-    worker, places = sync_worker(
-        settings, metadata=parts.metadata, connection=parts.connection, zygote=parts.zygote
-    )
+    worker, places = _worker(settings, parts)
     readable = settings.databricks_readable_catalogs
     try:
         yield App(
@@ -105,6 +104,16 @@ async def open_app(
         finally:
             with anyio.CancelScope(shield=True):
                 await closing.aclose()
+
+
+def _worker(settings: Settings, parts: Parts) -> "tuple[SyncWorker | None, Places]":
+    return sync_worker(
+        settings,
+        metadata=parts.metadata,
+        connection=parts.connection,
+        zygote=parts.zygote,
+        admit=parts.costs.budgets.admit_there,
+    )
 
 
 def _pools(parts: Parts) -> dict[str, WorkerPool]:

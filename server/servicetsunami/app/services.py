@@ -225,6 +225,7 @@ def _vectors(
         usage=parts.usage,
         tasks=parts.tasks,
         models=embedding_models(settings, parts.connection),
+        budgets=parts.costs.budgets,
         quotas=parts.costs.quotas,
         data_dir=settings.data_dir,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from servicetsunami.domain.budget import THE_OPERATORS
 from servicetsunami.domain.cost import QUERY_TAG, TENANT_TAG, CostLine, CostReport, Rate
 from servicetsunami.errors import RemoteDenied, RemoteNotFound
 from servicetsunami.gateway import replies
@@ -117,7 +118,9 @@ class Billing:
         self, sql: str, values: dict[str, str], what: str
     ) -> list[dict[str, str | None]]:
         parameters = [StatementParameter(name=n, value=v) for n, v in values.items()]
-        request = StatementRequest(sql=sql.strip(), parameters=parameters, tags=_TAGS)
+        request = StatementRequest(
+            sql=sql.strip(), permit=THE_OPERATORS, parameters=parameters, tags=_TAGS
+        )
         ended = await self._statements.run(request, timeout_s=_TIMEOUT_S)
         names = [column.name for column in ended.columns]
         with replies.understood(f"the question for {what}"):

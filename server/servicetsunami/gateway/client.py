@@ -18,8 +18,9 @@ import httpx
 import stamina
 from aiolimiter import AsyncLimiter
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import RemoteError, RemoteRefused
-from servicetsunami.gateway import replies
+from servicetsunami.gateway import paying, replies
 from servicetsunami.gateway.breaker import Breaker
 from servicetsunami.gateway.config import WorkspaceConfig
 from servicetsunami.gateway.credentials import Credentials, credentials_of
@@ -81,12 +82,14 @@ class WorkspaceClient:
         body: Mapping[str, Any] | None = None,
         deadline_s: float | None = None,
         try_s: float | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, Any]:
         """Send JSON, and return the object in the answer.
 
-        Raises a RemoteError, always within `deadline_s` (as configured, if not given).
+        What may cost needs a `permit`. Raises a RemoteError, always within `deadline_s` (as
+        configured, if not given).
         """
-        once = partial(self.try_once, method, path, query=query, body=body)
+        once = partial(self.try_once, method, path, query=query, body=body, permit=permit)
         return await self.call(
             f"{method} {path}", once, replay=replay, deadline_s=deadline_s, try_s=try_s
         )
@@ -98,10 +101,11 @@ class WorkspaceClient:
         *,
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, Any]:
         """One try of `send`, for what a `call` does in several steps; raises Failure."""
         what = f"{method} {path}"
-        async with self.exchange(method, path, query=query, json=body) as response:
+        async with self.exchange(method, path, query=query, json=body, permit=permit) as response:
             content = await _read(response, what)
         try:
             return replies.json_of(content, response.headers.get("Content-Type", ""), what)
@@ -157,11 +161,13 @@ class WorkspaceClient:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: Callable[[], AsyncIterator[bytes]] | None = None,
+        permit: Permit | None = None,
     ) -> AsyncGenerator[httpx.Response]:
         """One request and its answer, whose body is still to be read; raises Failure.
 
         A token that has ended is renewed and the request repeated: it was not executed.
         """
+        paying.check(method, path, permit)
         what = f"{method} {path}"
         for is_last in (False, True):
             with RequestSpan(method, self.config.host) as span:

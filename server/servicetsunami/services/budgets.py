@@ -10,14 +10,15 @@ from servicetsunami.domain.budget import (
     THERE,
     Budget,
     Measure,
+    Permit,
     Spent,
     judged,
     month_end,
     month_start,
     shares,
 )
-from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.cost import Bill, CostReport
+from servicetsunami.domain.run import Run
 from servicetsunami.domain.tenant import tenant_name
 from servicetsunami.errors import InvalidInput
 from servicetsunami.stores.metadata import Metadata
@@ -90,6 +91,8 @@ class Budgets:
     async def set(self, tenant: str, given: Budget) -> Budget:
         """Give a tenant a budget of its own; what it says nothing about stays as it was.
 
+        What a budget holds in the outbox is tried at once.
+
         Raises InvalidInput for a limit that is none.
         """
         if any(limit is not None and not 0 <= limit < float("inf") for limit in _values(given)):
@@ -100,12 +103,15 @@ class Budgets:
         async with self._metadata.begin() as transaction:
             budget = given.over(await transaction.budgets.find(name) or Budget())
             await transaction.budgets.set(name, budget, at=self._now())
+            await transaction.outbox.let_go(name)
         return budget
 
     async def clear(self, tenant: str) -> bool:
         """Have a tenant held to what is set for all; False where it already was."""
+        name = tenant_name(tenant)
         async with self._metadata.begin() as transaction:
-            return await transaction.budgets.clear(tenant_name(tenant))
+            await transaction.outbox.let_go(name)
+            return await transaction.budgets.clear(name)
 
     async def all(self) -> dict[str, Budget]:
         """The budgets of single tenants: for an administrator."""
@@ -144,37 +150,45 @@ class Budgets:
             basis=_basis(report),
         )
 
-    async def admit_there(self, caller: Caller) -> str | None:
-        """Let work begin on Databricks whose cost nobody can tell; a warning, or None.
+    async def admit_there(self, tenant: str) -> Permit:
+        """Let work begin on Databricks whose cost nobody can tell.
 
-        Raises LimitExceeded when the budget is used up.
+        Raises BudgetUsedUp.
         """
-        return await self._admit(caller, THERE)
+        return Permit(payer=tenant, warning=await self._admit(tenant, THERE))
 
-    async def admit_run(self, caller: Caller) -> str | None:
-        """Let a run begin on this machine; a warning, or None. Raises LimitExceeded."""
-        return await self._admit(caller, HERE)
+    async def admit_run(self, tenant: str) -> str | None:
+        """Let a run begin on this machine; a warning, or None. Raises BudgetUsedUp."""
+        return await self._admit(tenant, HERE)
 
-    async def _admit(self, caller: Caller, concerned: frozenset[Measure]) -> str | None:
+    async def _admit(self, tenant: str, concerned: frozenset[Measure]) -> str | None:
         async with self._metadata.read() as transaction:
-            own = await transaction.budgets.find(caller.tenant) or Budget()
+            own = await transaction.budgets.find(tenant) or Budget()
             if not own.over(self._default).limits().keys() & concerned:
                 return None
-            state = await self.state_in(transaction, caller.tenant)
+            state = await self.state_in(transaction, tenant)
         return judged(state.budget, state.spent, _NOTHING, concerned, at=self._now())
 
-    async def admit_in(self, transaction: "Transaction", tenant: str, adding: Spent) -> str | None:
-        """Let work begin on Databricks that is expected to take so much; a warning, or None.
+    async def admit_in(self, transaction: "Transaction", tenant: str, adding: Spent) -> Permit:
+        """Let work begin on Databricks that is expected to take so much.
 
         The transaction is to note that work: others of the tenant wait for it to end, so that two
-        cannot use the same rest. Raises LimitExceeded.
+        cannot use the same rest. Raises BudgetUsedUp.
         """
         own = await transaction.budgets.find(tenant) or Budget()
         if not own.over(self._default).limits().keys() & THERE:
-            return None
+            return Permit(payer=tenant)
         await transaction.tenants.lock(tenant)
         state = await self.state_in(transaction, tenant)
-        return judged(state.budget, state.spent, adding, THERE, at=self._now())
+        warning = judged(state.budget, state.spent, adding, THERE, at=self._now())
+        return Permit(payer=tenant, warning=warning)
+
+    def granted(self, run: Run) -> Permit:
+        """The leave that a run on Databricks had before it was written down.
+
+        It holds for whoever begins it there, also after a restart.
+        """
+        return Permit(payer=run.tenant)
 
 
 def _values(budget: Budget) -> list[float | None]:

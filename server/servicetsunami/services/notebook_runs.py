@@ -75,7 +75,7 @@ class NotebookRuns:
         `values` are those of the job's run whose task it does, its `parent`. Raises LimitExceeded
         when the budget for runs is used up.
         """
-        warning = await self._budgets.admit_run(caller)
+        warning = await self._budgets.admit_run(caller.tenant)
         reason = reason if warning is None else f"{reason} {warning}"
         active = await self._remember(
             caller, plan, reason=reason, timeout_s=timeout_s, parent=parent

@@ -62,10 +62,10 @@ class RemoteRuns:
     ) -> ActiveRun:
         """Write the run down, then begin it in the background.
 
-        Raises a RemoteError, or LimitExceeded when the budget for Databricks is used up.
+        Raises a RemoteError, or BudgetUsedUp when the budget for Databricks is used up.
         """
-        warning = await self._budgets.admit_there(caller)
-        reason = reason if warning is None else f"{reason} {warning}"
+        permit = await self._budgets.admit_there(caller.tenant)
+        reason = reason if permit.warning is None else f"{reason} {permit.warning}"
         workspace = await self._connection.workspace()
         folder = await workspace.notebooks.folder(caller.tenant)
         inside = f"/{plan.notebook.rpartition('/')[0]}" if plan.notebook else ""
@@ -143,6 +143,7 @@ class RemoteRuns:
             parameters=run.parameters,
             token=run.id,
             timeout_s=run.timeout_s,
+            permit=self._budgets.granted(run),
         )
         active.run = replace(run, remote={**run.remote, "run_id": run_id})
         await self._records.change(active, remote=dict(active.run.remote))

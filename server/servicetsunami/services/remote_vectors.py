@@ -85,11 +85,11 @@ class RemoteVectors:
         """The documents that fit best there.
 
         Raises InvalidInput for what the index cannot be asked, RemoteConflict where it does not
-        answer yet, LimitExceeded when the budget is used up, or another RemoteError.
+        answer yet, BudgetUsedUp when the budget is used up, or another RemoteError.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
             check_search(search)
-            await self._budgets.admit_there(caller)
+            permit = await self._budgets.admit_there(caller.tenant)
             if not found.is_searchable:
                 raise RemoteConflict(
                     f"The index {found.name} is {found.state or 'not ready'} on Databricks.",
@@ -98,8 +98,8 @@ class RemoteVectors:
             with anyio.move_on_after(_SEARCH_S) as scope:
                 workspace = await self._connection.workspace()
                 surveyed = await _survey(workspace, found, own)
-                question = await self._question(workspace, search, surveyed)
-                rows = await workspace.vectors.query(found, question)
+                question = await self._question(caller, workspace, search, surveyed)
+                rows = await workspace.vectors.query(found, question, permit=permit)
             if scope.cancelled_caught:
                 raise TimedOut(
                     f"Databricks did not answer the search within {_SEARCH_S:g} s.",
@@ -119,14 +119,14 @@ class RemoteVectors:
         )
 
     async def _question(
-        self, workspace: "Workspace", search: Search, surveyed: Surveyed
+        self, caller: Caller, workspace: "Workspace", search: Search, surveyed: Surveyed
     ) -> "VectorQuestion":
         from servicetsunami.gateway.vectors import VectorQuestion  # noqa: PLC0415 - lazy
 
         index = surveyed.index
         vector = None
         if index.vectors and search.mode != "keyword":
-            vector = await self._vector(search, surveyed)
+            vector = await self._vector(caller, search, surveyed)
         needs_text = search.mode != "semantic" or not index.vectors
         return VectorQuestion(
             columns=list(surveyed.columns),
@@ -137,7 +137,7 @@ class RemoteVectors:
             **await _filters(workspace, search.filters, index.endpoint),
         )
 
-    async def _vector(self, search: Search, surveyed: Surveyed) -> list[float]:
+    async def _vector(self, caller: Caller, search: Search, surveyed: Surveyed) -> list[float]:
         """The query as a vector, by the model that made those of the index."""
         name = surveyed.index.name
         if surveyed.model == OWN_VECTORS:
@@ -157,7 +157,7 @@ class RemoteVectors:
                 "embedded as they were.",
                 "Use mode keyword, which compares words.",
             ) from error
-        return (await self._embeddings.embed(model, [search.query]))[0].tolist()
+        return (await self._embeddings.embed(caller, model, [search.query]))[0].tolist()
 
 
 async def _survey(workspace: "Workspace", found: "RemoteIndex", own: Index | None) -> Surveyed:

@@ -96,7 +96,7 @@ class Sync:
             total=len(subjects),
             truncated=len(subjects) > _SHOWN_MAX,
             as_of=datetime.now(UTC).isoformat(),
-            next=next_step(workspace, depth.items, depth.parked),
+            next=next_step(workspace, queues, waiting=depth.items, parked=depth.parked),
         )
 
     async def manage(

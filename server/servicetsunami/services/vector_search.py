@@ -17,7 +17,7 @@ from servicetsunami.engines.sql.tokens import estimate
 from servicetsunami.engines.vectors.files import read_columns
 from servicetsunami.engines.vectors.passages import Passage, passages
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput, RemoteError
+from servicetsunami.errors import BudgetUsedUp, Conflict, InvalidInput, RemoteError
 from servicetsunami.services.answers import Answer, AnyObject
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
@@ -131,7 +131,7 @@ class VectorSearch:
             )
             dataset = state.opened.dataset or dataset
             allowed = await self._allowed(caller, dataset, search.filters)
-            vector, trouble = await self._vector_or_words(index, search)
+            vector, trouble = await self._vector_or_words(caller, index, search)
             opening = partial(self._shelf, caller, index, dataset)
             found = await to_thread.run_sync(_found, opening, search, vector, allowed)
             shown = _within_budget(found, search.columns)
@@ -192,17 +192,17 @@ class VectorSearch:
         return [str(each) for each in ids]
 
     async def _vector_or_words(
-        self, index: Index, search: Search
+        self, caller: Caller, index: Index, search: Search
     ) -> "tuple[np.ndarray | None, str | None]":
         """The query's vector; for both ways of searching, what keeps it from being one of them."""
         try:
-            return await self._vector(index, search), None
-        except RemoteError as error:
+            return await self._vector(caller, index, search), None
+        except (RemoteError, BudgetUsedUp) as error:
             if search.mode != "hybrid":
                 raise
             return None, f"Found by words only, as the query could not be embedded: {error.what}"
 
-    async def _vector(self, index: Index, search: Search) -> "np.ndarray | None":
+    async def _vector(self, caller: Caller, index: Index, search: Search) -> "np.ndarray | None":
         """The query's vector, made by the model of the index or given; None for words alone."""
         if search.mode == "keyword":
             return None
@@ -214,7 +214,7 @@ class VectorSearch:
                     "Give `query` alone: that model makes its vector.",
                 )
             model = await self._embeddings.named(index.model)
-            return (await self._embeddings.embed(model, [search.query]))[0]
+            return (await self._embeddings.embed(caller, model, [search.query]))[0]
         import numpy as np  # noqa: PLC0415 - heavy
 
         if not search.vector:
