@@ -109,7 +109,7 @@ def _there(
     runs = RemoteRuns(
         records=records,
         connection=connection,
-        budgets=costs.budgets,
+        spending=costs.run_spending,
         tasks=tasks,
         outputs_dir=settings.data_dir / "tenants",
     )
@@ -117,7 +117,7 @@ def _there(
         metadata=metadata,
         records=records,
         connection=connection,
-        budgets=costs.budgets,
+        spending=costs.run_spending,
         tasks=tasks,
     )
     return runs, jobs

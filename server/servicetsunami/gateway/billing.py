@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from servicetsunami.domain.budget import THE_OPERATORS
-from servicetsunami.domain.cost import QUERY_TAG, TENANT_TAG, CostLine, CostReport, Rate
+from servicetsunami.domain.cost import QUERY_TAG, TENANT_TAG, CostLine, CostReport, Rate, RunCost
 from servicetsunami.errors import RemoteDenied, RemoteNotFound
 from servicetsunami.gateway import replies
 from servicetsunami.gateway.statements import StatementParameter, StatementRequest, Statements
@@ -35,6 +35,12 @@ SELECT CAST(u.usage_date AS STRING) AS day, u.billing_origin_product AS product,
 WHERE u.usage_date >= CAST(:since AS DATE) AND (u.custom_tags['{TENANT_TAG}'] = :tenant
   OR array_contains(split(:runs, ','), u.usage_metadata.job_run_id))
 GROUP BY u.usage_date, u.billing_origin_product"""
+_RUNS: Final = f"""
+SELECT u.usage_metadata.job_run_id AS run,{_SUMS}
+  COUNT(*) AS records{_PRICED}
+WHERE u.usage_date >= CAST(:since AS DATE)
+  AND array_contains(split(:runs, ','), u.usage_metadata.job_run_id)
+GROUP BY u.usage_metadata.job_run_id"""
 _SHARED: Final = f"""
 WITH work AS (
   SELECT CAST(start_time AS DATE) AS day, compute.warehouse_id AS warehouse,
@@ -95,8 +101,10 @@ class Billing:
         on system.query, the report says so and has what is tagged.
         """
         values = {"tenant": tenant, "since": since.isoformat(), "currency": currency}
-        tagged = await self._rows(_OWN, {**values, "runs": ",".join(runs)}, "system.billing")
+        numbered = {**values, "runs": ",".join(runs)}
+        tagged = await self._rows(_OWN, numbered, "system.billing")
         own = [_own(row) for row in tagged]
+        ran = await self._rows(_RUNS, numbered, "system.billing") if runs else []
         shared, error = list[_Billed](), None
         try:
             found = await self._rows(_SHARED, values, "system.query")
@@ -111,6 +119,7 @@ class Billing:
             currency=currency,
             lines=[_line(each) for each in own] + _shares(shared),
             rates=_rates(shared),
+            runs=dict(_run(row) for row in ran),
             shared_error=error,
         )
 
@@ -148,16 +157,26 @@ def _shared(row: dict[str, Any]) -> _Billed:
         )
 
 
+def _run(row: dict[str, Any]) -> tuple[str, RunCost]:
+    with replies.understood("the question for system.billing"):
+        return str(row["run"]), RunCost(dbus=float(row["dbus"]), list_cost=_price(row))
+
+
 def _common(row: dict[str, Any]) -> dict[str, Any]:
-    seen, cost = row["seen_until"], row["list_cost"]
-    is_priced = cost is not None and int(row["unpriced"]) == 0
+    seen = row["seen_until"]
     return {
         "day": date.fromisoformat(str(row["day"])[:10]),
         "product": str(row["product"]),
         "dbus": float(row["dbus"]),
-        "list_cost": float(cost) if is_priced else None,
+        "list_cost": _price(row),
         "seen_until": None if seen is None else datetime.fromtimestamp(float(seen), UTC),
     }
+
+
+def _price(row: dict[str, Any]) -> float | None:
+    """The list cost, where all of it has a price."""
+    cost = row["list_cost"]
+    return float(cost) if cost is not None and int(row["unpriced"]) == 0 else None
 
 
 def _line(billed: _Billed) -> CostLine:

@@ -21,6 +21,7 @@ from servicetsunami.domain.cost import Bill, CostReport
 from servicetsunami.domain.run import Run
 from servicetsunami.domain.tenant import tenant_name
 from servicetsunami.errors import InvalidInput
+from servicetsunami.services.unbilled import unbilled
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ class Budgets:
         own = await transaction.budgets.find(tenant) or Budget()
         report = (await transaction.costs.find(tenant)).report
         seconds = await transaction.runs.seconds(tenant, ran_on="local", since=since, at=at)
-        covered = report.covered_until if report is not None else None
-        later = max(since, covered or since)
-        work = await transaction.remote_work.totals(tenant, since=later)
+        work = await unbilled(transaction, tenant, report, since=since)
         bill = Bill.of(
             [line for line in report.lines if line.day >= since.date()] if report else []
         )
@@ -205,5 +204,6 @@ def _basis(report: CostReport | None) -> str:
     until = covered.isoformat(timespec="minutes") if covered else "nothing yet"
     return (
         f"Billed until {until}, as read {report.as_of.isoformat(timespec='minutes')}; statements "
-        "since then as estimated, runs there once they are billed."
+        "since then, and runs there that are not billed, as estimated; what has no estimate counts "
+        "once it is billed."
     )

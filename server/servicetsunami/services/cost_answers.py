@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from servicetsunami.domain.cost import Bill, CostLine, CostReport
 from servicetsunami.services.usage_answers import CostAnswer, ProductCost
 from servicetsunami.stores.costs import KnownCosts, WorkTotals
-
-if TYPE_CHECKING:
-    from servicetsunami.stores.database import Transaction
 
 _DIGITS: Final = 6
 _UNPRICED: Final = "Some of it has no list price in this currency, and is in DBU alone."
@@ -19,14 +16,6 @@ _NOT_COUNTED: Final = (
 )
 
 
-async def later_work(
-    transaction: "Transaction", tenant: str, known: KnownCosts, since: datetime
-) -> WorkTotals:
-    """The statements of the period that are not in the bill yet."""
-    covered = None if known.report is None else known.report.covered_until
-    return await transaction.remote_work.totals(tenant, since=max(since, covered or since))
-
-
 def told(
     known: KnownCosts, work: WorkTotals, *, since: datetime, is_being_read: bool
 ) -> CostAnswer:
@@ -34,6 +23,7 @@ def told(
     error = known.error or {}
     later = {
         "statements": work.statements,
+        "runs": work.runs,
         "seconds": round(work.seconds, 3),
         "dbus": round(work.dbus, _DIGITS),
         "list_cost": round(work.list_cost, _DIGITS),

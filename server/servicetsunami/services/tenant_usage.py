@@ -10,6 +10,7 @@ from servicetsunami.services import cost_answers
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.costs import CostReports
 from servicetsunami.services.quotas import Quotas, stored_by
+from servicetsunami.services.unbilled import unbilled
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.usage_answers import (
     CostAnswer,
@@ -96,7 +97,7 @@ class TenantUsage:
     async def _cost(self, caller: Caller, since: datetime) -> CostAnswer:
         known, is_being_read = await self.reports.wanted(caller)
         async with self._metadata.read() as transaction:
-            work = await cost_answers.later_work(transaction, caller.tenant, known, since)
+            work = await unbilled(transaction, caller.tenant, known.report, since=since)
         return cost_answers.told(known, work, since=since, is_being_read=is_being_read)
 
 

@@ -29,9 +29,13 @@ class KnownCosts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkTotals:
-    """Statements on Databricks, added up; costs are estimates, of those that have one."""
+    """Statements and runs on Databricks, added up; costs are estimates, of those that have one.
+
+    Seconds are of statements.
+    """
 
     statements: int
+    runs: int = 0
     seconds: float
     dbus: float
     list_cost: float
