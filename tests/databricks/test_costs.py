@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +14,8 @@ from servicetsunami.domain.cost import Estimate
 from servicetsunami.errors import RemoteDenied
 from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, served
 from tests.databricks.sending import send
-from tests.fakes.databricks import FakeWorkspace
+from tests.fakes.databricks import FakeWorkspace, Fault
+from tests.fakes.databricks.state import WORKSPACE_ID
 from tests.server.asking import ask, call
 
 __all__ = ["bill"]
@@ -47,6 +49,50 @@ async def test_what_carries_the_tenants_tag_is_counted_exactly_with_the_price_of
     ]
     assert (await cost(client, "month"))["dbus"] == 114.0
     assert (await cost(client, "day"))["as_of"] == found["as_of"]
+
+
+async def test_what_other_workspaces_of_the_account_used_is_nobodys_here(
+    app: App, client: Client, bill: FakeWorkspace
+) -> None:
+    content = "# Databricks notebook source\nprint(1)\n"
+    run = await call(client, "run_notebook", content=content, run_on="databricks")
+    while run.get("state") in {"PENDING", "RUNNING"}:
+        run = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+    [number] = map(str, bill.jobs.runs)
+    bill.bill.ran(at=noon(1), warehouse=SHARED, task_ms=1, ms=1, tenant="local")
+    for workspace_id, dbus in ((WORKSPACE_ID, 2.0), ("1", 99.0)):
+        used: dict[str, Any] = {"at": noon(1), "workspace_id": workspace_id}
+        bill.bill.use(dbus, tenant="local", product="JOBS", **used)
+        bill.bill.use(dbus, warehouse_id=SHARED, **used)
+        bill.bill.use(dbus, job_run_id=number, product="SERVERLESS", **used)
+    await read(app)
+
+    found = await cost(client)
+
+    assert {each["product"]: each["dbus"] for each in found["products"]} == {
+        "JOBS": 2.0,
+        "SERVERLESS": 2.0,
+        "SQL": 2.0,
+    }
+    async with app.metadata.read() as transaction:
+        report = (await transaction.costs.find(LOCAL_TENANT)).report
+    assert report is not None
+    assert (report.workspace_id, report.runs[number].dbus) == (WORKSPACE_ID, 2.0)
+    assert "number of this workspace" not in found["why"]
+
+
+async def test_a_workspace_that_does_not_tell_its_number_is_billed_with_the_others_and_says_so(
+    app: App, client: Client, bill: FakeWorkspace
+) -> None:
+    bill.faults.add(Fault(path="/api/2.0/preview/scim/v2/Me", status=200, body={}, times=99))
+    bill.bill.use(2, at=noon(1), tenant="local")
+    bill.bill.use(99, at=noon(1), tenant="local", workspace_id="1")
+    await read(app)
+
+    found = await cost(client)
+
+    assert (found["dbus"], found["is_exact"]) == (101.0, False)
+    assert found["why"].startswith("The number of this workspace is not known")
 
 
 async def test_corrections_are_added_up_and_other_units_are_no_dbus(

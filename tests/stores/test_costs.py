@@ -22,6 +22,7 @@ REPORT = CostReport(
     ],
     rates={"w": Rate(dbus_per_s=0.25, list_per_dbu=None)},
     runs={"7": RunCost(dbus=0.5, list_cost=None)},
+    workspace_id="4242",
     shared_error="No.",
 )
 

@@ -71,7 +71,9 @@ class CostReport:
 
     `covered_until` is the end of the newest usage that was seen: what ran later is not in it yet.
     `runs` are those that were asked about, by their numbers there; they are in the lines as well.
-    `shared_error` says why shares of shared warehouses are missing.
+    `workspace_id` is whose usage it is; None for that of all workspaces of the account, where the
+    number of ours could not be learned. `shared_error` says why shares of shared warehouses are
+    missing.
     """
 
     since: date
@@ -81,6 +83,7 @@ class CostReport:
     lines: Sequence[CostLine] = ()
     rates: Mapping[str, Rate] = field(default_factory=dict)
     runs: Mapping[str, RunCost] = field(default_factory=dict)
+    workspace_id: str | None = None
     shared_error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class CostReport:
             lines=lines,
             rates={key: Rate(**rate) for key, rate in found["rates"].items()},
             runs={key: RunCost(**cost) for key, cost in found.get("runs", {}).items()},
+            workspace_id=found.get("workspace_id"),
             shared_error=found["shared_error"],
         )
 

@@ -5,6 +5,7 @@ per second, the request. Nothing above or below this retries.
 """
 
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -38,6 +39,8 @@ T = TypeVar("T")
 Query: TypeAlias = Mapping[str, str | int | bool | Sequence[str]]
 
 _BODY_BYTES_MAX: Final = 64 * 2**20
+_WORKSPACE_HEADER: Final = "X-Databricks-Org-Id"
+_NUMBERED: Final = re.compile(r"//adb-(\d+)\.\d+\.")
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -64,6 +67,8 @@ class WorkspaceClient:
             open_max_s=config.breaker_open_max_s,
             clock=clock,
         )
+        self.workspace_id = _number_in(config.host)
+        """The workspace's own number, as its address or one of its answers told; empty before."""
         self.answers: Counter[int] = Counter()
         """Requests that were sent, by the status of their answers; 0 for those without one."""
         self._unguarded = Breaker(failures_max=sys.maxsize, open_s=0, open_max_s=0, clock=clock)
@@ -202,6 +207,9 @@ class WorkspaceClient:
             self.answers[0] += 1
             raise
         self.answers[response.status_code] += 1
+        told = response.headers.get(_WORKSPACE_HEADER, "")
+        if response.is_success and told.isdigit():
+            self.workspace_id = told
         return response
 
     async def aclose(self) -> None:
@@ -261,6 +269,12 @@ class _Tries:
         pause_s = wait_s(error, self._count, rng=self._rng)
         # What cannot end in time is not begun: the caller learns of it now.
         return max(pause_s, 0.001) if self._clock() + pause_s < self._ends_at else False
+
+
+def _number_in(host: str) -> str:
+    """The number that addresses on Azure carry; empty for others."""
+    found = _NUMBERED.search(host)
+    return "" if found is None else found[1]
 
 
 def _settle(breaker: Breaker, failure: Failure) -> None:

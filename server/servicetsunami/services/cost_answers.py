@@ -10,6 +10,10 @@ from servicetsunami.stores.costs import KnownCosts, WorkTotals
 
 _DIGITS: Final = 6
 _UNPRICED: Final = "Some of it has no list price in this currency, and is in DBU alone."
+_ALL_WORKSPACES: Final = (
+    "The number of this workspace is not known: usage of other workspaces of the account under the "
+    "same tag `tenant` would be in it."
+)
 _NOT_COUNTED: Final = (
     "Endpoints for vector search are shared by all tenants and not split; SQL tasks of jobs count "
     "as others' work on a shared warehouse."
@@ -49,7 +53,7 @@ def told(
         dbus=round(bill.dbus, _DIGITS),
         list_cost=round(bill.list_cost, _DIGITS),
         currency=report.currency,
-        is_exact=bill.is_exact and report.shared_error is None and not bill.has_unpriced,
+        is_exact=_is_exact(report, bill),
         products=_products(lines),
         estimated_since=later,
         why=_why(report, has_unpriced=bill.has_unpriced, error=error.get("why")),
@@ -74,9 +78,16 @@ def _products(lines: Sequence[CostLine]) -> list[ProductCost]:
     return found
 
 
+def _is_exact(report: CostReport, bill: Bill) -> bool:
+    is_whole = report.shared_error is None and not bill.has_unpriced
+    return bill.is_exact and is_whole and report.workspace_id is not None
+
+
 def _why(report: CostReport, *, has_unpriced: bool, error: str | None) -> str:
     """What the figures leave out."""
     parts = [_NOT_COUNTED]
+    if report.workspace_id is None:
+        parts.insert(0, _ALL_WORKSPACES)
     if report.shared_error:
         parts.insert(0, f"The share of shared warehouses is missing: {report.shared_error}")
     if has_unpriced:
