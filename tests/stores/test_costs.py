@@ -84,7 +84,7 @@ async def test_work_counts_as_expected_until_it_has_ended(database: Database) ->
         number = await work.begin("acme", "w", took(10.0), at=NOON)
         await work.begin("other", "w", took(99.0), at=NOON)
         assert await work.totals("acme", since=NOON) == WorkTotals(
-            statements=1, seconds=10.0, dbus=1.0, list_cost=0.0
+            statements=1, seconds=10.0, dbus=1.0, list_cost=0.0, unpriced=1
         )
         assert await work.earlier_seconds("acme", "w") == ()
 
@@ -158,13 +158,13 @@ async def test_runs_there_are_found_by_what_they_took_and_by_what_they_were_expe
             await transaction.runs.add(run)
 
     async with database.read() as transaction:
-        past = await transaction.runs.past_there("acme", limit=10)
-        expected = await transaction.runs.expected_there("acme", since=NOON)
-        assert await transaction.runs.expected_there("acme", since=NOON + HOUR) == ()
-        assert await transaction.runs.past_there("other", limit=10) == ()
+        past = await transaction.run_costs.past_there("acme", limit=10)
+        expected = await transaction.run_costs.expected_there("acme", since=NOON)
+        assert await transaction.run_costs.expected_there("acme", since=NOON + HOUR) == ()
+        assert await transaction.run_costs.past_there("other", limit=10) == ()
 
     ended_at = NOON + timedelta(minutes=1)
     assert past == (
         PastRun(number="11", job_id=None, notebook="n", seconds=60.0, ended_at=ended_at),
     )
-    assert sorted(expected, key=str) == [("12", 1.5, 0.0), ("13", 1.5, 2.0), (None, 1.5, 0.0)]
+    assert sorted(expected, key=str) == [("12", 1.5, None), ("13", 1.5, 2.0), (None, 1.5, None)]

@@ -27,7 +27,7 @@ class RunSpending:
         Raises BudgetUsedUp when the budget is used up, or would be by it.
         """
         report = (await transaction.costs.find(run.tenant)).report
-        past = await transaction.runs.past_there(run.tenant, limit=_PAST_MAX)
+        past = await transaction.run_costs.past_there(run.tenant, limit=_PAST_MAX)
         expected = estimate_run(run, past, report)
         adding = Spent(list_cost=expected.list_cost, dbus=expected.dbus)
         warning = (await self._budgets.admit_in(transaction, run.tenant, adding)).warning

@@ -19,13 +19,14 @@ async def unbilled(
     statements = await transaction.remote_work.totals(tenant, since=max(since, covered or since))
     billed = {} if report is None else report.runs
     runs = [
-        (dbus, list_cost)
-        for number, dbus, list_cost in await transaction.runs.expected_there(tenant, since=since)
+        (dbus, cost)
+        for number, dbus, cost in await transaction.run_costs.expected_there(tenant, since=since)
         if number not in billed
     ]
     return replace(
         statements,
         runs=len(runs),
         dbus=statements.dbus + sum(dbus for dbus, _ in runs),
-        list_cost=statements.list_cost + sum(list_cost for _, list_cost in runs),
+        list_cost=statements.list_cost + sum(cost or 0.0 for _, cost in runs),
+        unpriced=statements.unpriced + sum(cost is None for _, cost in runs),
     )

@@ -31,7 +31,7 @@ class KnownCosts:
 class WorkTotals:
     """Statements and runs on Databricks, added up; costs are estimates, of those that have one.
 
-    Seconds are of statements.
+    `unpriced` counts those without a list cost. Seconds are of statements.
     """
 
     statements: int
@@ -39,6 +39,7 @@ class WorkTotals:
     seconds: float
     dbus: float
     list_cost: float
+    unpriced: int = 0
 
 
 class Budgets:
@@ -181,9 +182,12 @@ class RemoteWork:
             func.coalesce(func.sum(columns.seconds), 0.0),
             func.coalesce(func.sum(columns.dbus), 0.0),
             func.coalesce(func.sum(columns.list_cost), 0.0),
+            func.count(columns.list_cost),
         ).where(owned_by(tenant, REMOTE_WORK), columns.started_at >= since)
-        count, seconds, dbus, cost = (await self._connection.execute(statement)).one()
-        return WorkTotals(statements=count, seconds=seconds, dbus=dbus, list_cost=cost)
+        count, seconds, dbus, cost, priced = (await self._connection.execute(statement)).one()
+        return WorkTotals(
+            statements=count, seconds=seconds, dbus=dbus, list_cost=cost, unpriced=count - priced
+        )
 
     async def forget(self, tenant: str, *, before: datetime) -> None:
         """Remove what no budget and no estimate needs any more."""

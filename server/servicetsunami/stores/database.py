@@ -30,6 +30,7 @@ from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
 from servicetsunami.stores.row_security import limit_to_visible
+from servicetsunami.stores.run_costs import RunCosts
 from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
@@ -57,6 +58,7 @@ class Transaction:
         self.budgets = Budgets(connection)
         self.costs = Costs(connection)
         self.remote_work = RemoteWork(connection)
+        self.run_costs = RunCosts(connection)
         self.marks = Marks(connection)
 
 

@@ -9,12 +9,11 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, case, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import Row, Select, case, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import ACTIVE_STATES, CellRun, Run, RunState
-from servicetsunami.domain.run_cost import PastRun
 from servicetsunami.errors import NotFound
 from servicetsunami.stores.column_types import UtcDateTime
 from servicetsunami.stores.schema import RUN_CELLS, RUNS
@@ -25,7 +24,6 @@ _BRIEF = cast(
     "Select[Any]", select(*[column for column in RUNS.c if column is not RUNS.c.definition])
 )
 _DAY_S = 86_400.0
-_SUCCEEDED = (RunState.SUCCESS.value, RunState.SUCCESS_WITH_FAILURES.value)
 _ACTIVE = tuple(sorted(state.value for state in ACTIVE_STATES))
 
 
@@ -271,68 +269,6 @@ class Runs:
         if ran_on == "local":
             statement = statement.where(RUNS.c.job_id.is_(None))
         return max(0.0, float((await self._connection.execute(statement)).scalar_one()))
-
-    async def numbers_there(self, tenant: str, *, since: datetime, limit: int) -> tuple[str, ...]:
-        """The numbers on Databricks of the newest runs that were begun there since then."""
-        statement = (
-            select(RUNS.c.remote)
-            .where(
-                owned_by(tenant, RUNS), RUNS.c.ran_on == "databricks", RUNS.c.created_at >= since
-            )
-            .order_by(RUNS.c.created_at.desc())
-            .limit(limit)
-        )
-        found = await self._connection.scalars(statement)
-        return tuple(str(each["run_id"]) for each in found if "run_id" in each)
-
-    async def past_there(self, tenant: str, *, limit: int) -> tuple[PastRun, ...]:
-        """The newest runs on Databricks that have succeeded."""
-        number = RUNS.c.remote["run_id"].as_string()
-        statement = (
-            select(number, RUNS.c.job_id, RUNS.c.notebook, RUNS.c.started_at, RUNS.c.ended_at)
-            .where(
-                owned_by(tenant, RUNS),
-                RUNS.c.ran_on == "databricks",
-                RUNS.c.state.in_(_SUCCEEDED),
-                RUNS.c.started_at.is_not(None),
-                RUNS.c.ended_at.is_not(None),
-                number.is_not(None),
-            )
-            .order_by(RUNS.c.created_at.desc())
-            .limit(limit)
-        )
-        return tuple(
-            PastRun(
-                number=number,
-                job_id=job_id,
-                notebook=notebook,
-                seconds=(ended_at - started_at).total_seconds(),
-                ended_at=ended_at,
-            )
-            for number, job_id, notebook, started_at, ended_at in await self._connection.execute(
-                statement
-            )
-        )
-
-    async def expected_there(
-        self, tenant: str, *, since: datetime
-    ) -> tuple[tuple[str | None, float, float], ...]:
-        """Number, DBU and list cost, as estimated, of runs since then that began or will begin.
-
-        The number is None until Databricks has given it.
-        """
-        number = RUNS.c.remote["run_id"].as_string()
-        dbus = RUNS.c.remote[("cost", "dbus")].as_float()
-        list_cost = RUNS.c.remote[("cost", "list_cost")].as_float()
-        statement = select(number, dbus, func.coalesce(list_cost, 0.0)).where(
-            owned_by(tenant, RUNS),
-            RUNS.c.ran_on == "databricks",
-            RUNS.c.created_at >= since,
-            dbus.is_not(None),
-            or_(number.is_not(None), RUNS.c.state.in_(_ACTIVE)),
-        )
-        found = await self._connection.execute(statement)
-        return tuple((row[0], row[1], row[2]) for row in found)
 
     async def request_cancel(self, tenant: str, run_id: str) -> bool:
         """Ask whoever does the run to stop; False when it has ended already."""
