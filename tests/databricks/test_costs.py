@@ -8,10 +8,13 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from servicetsunami.app import App
+from servicetsunami.app import App, open_app
+from servicetsunami.cli import budgets
+from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.caller import LOCAL_TENANT
 from servicetsunami.domain.cost import Estimate
-from servicetsunami.errors import RemoteDenied
+from servicetsunami.errors import Conflict, RemoteDenied
+from tests.databricks.connecting import connected
 from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, served
 from tests.databricks.sending import send
 from tests.fakes.databricks import FakeWorkspace, Fault
@@ -174,8 +177,19 @@ async def test_without_the_grants_the_local_numbers_stay_and_the_grants_are_name
     with pytest.raises(RemoteDenied):
         await read(app)
 
+    await app.services.tenant_usage.budgets.set(LOCAL_TENANT, Budget(list_cost=5))
     usage = await call(client, "tenant_usage")
 
+    # Nobody is told that it cost nothing, or that all is well with a budget that cannot hold.
+    assert usage["cost"]["estimated_since"]["list_cost"] is None
+    assert usage["budget"]["limits"]["list_cost"] == {
+        "used": None,
+        "percent": None,
+        "state": "not known",
+        "limit": 5.0,
+        "unit": "USD at list prices",
+    }
+    assert "a budget in list cost stops nothing" in usage["budget"]["basis"]
     assert usage["cost"]["state"] == "not available"
     assert "system.billing" in usage["cost"]["why"]
     assert "SELECT on system.billing and system.query" in usage["cost"]["next"]
@@ -230,7 +244,20 @@ async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
         assert len(bill.statements) == asked
 
     async with served(bill, tmp_path / "e", files, databricks_billing_hours=0.0) as (_, client):
-        assert "is_being_read" not in await cost(client)
+        never = await cost(client)
+        assert "is_being_read" not in never
+        assert "budget show --refresh" in never["next"]
+
+
+async def test_an_administrator_is_told_when_another_server_reads_the_bill(
+    bill: FakeWorkspace, tmp_path: Path, files: Path
+) -> None:
+    settings = connected(bill, tmp_path / "d", files)
+    async with open_app(settings) as app, app.metadata.begin() as transaction:
+        await transaction.costs.claim(LOCAL_TENANT, at=datetime.now(UTC), for_s=60)
+
+    with pytest.raises(Conflict, match="Another server is reading the bill of local"):
+        await budgets.show(settings, LOCAL_TENANT, refresh=True)
 
 
 async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(

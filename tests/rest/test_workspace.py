@@ -49,6 +49,9 @@ def test_usage_tells_what_has_arrived_and_answers_while_the_workspace_is_down(
     assert workspace.rows("servicetsunami_acme.default.t") == [(1,)]
     assert ok(client.get(f"{NATIVE}/databricks/health"))["databricks"] == "connected"
 
+    told = ok(client.get(f"{NATIVE}/databricks/usage", params={"costs": "true"}))
+    assert told["cost"]["state"] in {"not read yet", "known"}
+
     workspace.down()
     store(client, "u", [{"n": 1}])
     ok(client.put(f"{NATIVE}/notebooks/a", json={"content": "x = 1"}))

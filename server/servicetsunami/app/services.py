@@ -120,6 +120,7 @@ def services(
     records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
     runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
     vectors = _vectors(settings, parts, data, lake.datasets, lake.roots)
+    usage = _tenant_usage(parts)
     return Services(
         datasets=lake.datasets,
         queries=lake.queries,
@@ -132,11 +133,11 @@ def services(
         make_runs=lambda: runs()[0],
         remote_catalog=lake.remote_catalog,
         sync=_sync(parts, lake, places, wake),
-        tenant_usage=_tenant_usage(parts),
+        tenant_usage=usage,
         vectors=vectors,
         models=_models(settings, parts, lake, kernels, wake),
         long_work=LongWork(records=records, tasks=parts.tasks),
-        resources=Resources(metadata=metadata),
+        resources=Resources(metadata=metadata, usage=usage),
         searching=_searching(parts, vectors, lake.remote_catalog),
         audit=parts.audit,
         watching=Watching(metadata),

@@ -11,6 +11,7 @@ from servicetsunami.domain.budget import (
     Budget,
     Measure,
     Permit,
+    Share,
     Spent,
     judged,
     month_end,
@@ -47,13 +48,7 @@ class BudgetState:
             "until": self.until.isoformat(),
             "basis": self.basis,
             "limits": {
-                share.measure.value: {
-                    "used": round(share.used, 6),
-                    "limit": share.limit,
-                    "percent": round(100 * share.used / share.limit, 1),
-                    "unit": share.unit,
-                    "state": _state(is_over=share.is_over, is_near=share.is_near),
-                }
+                share.measure.value: self._told(share)
                 for share in shares(self.budget, self.spent, _NOTHING)
             },
         }
@@ -64,9 +59,15 @@ class BudgetState:
         ]
         return {**told, **({"warning": " ".join(warning)} if warning else {})}
 
-
-def _state(*, is_over: bool, is_near: bool) -> str:
-    return "used up" if is_over else "nearly used up" if is_near else "ok"
+    def _told(self, share: Share) -> dict[str, Any]:
+        """One limit with what is used of it, which may be null: not known."""
+        if getattr(self.spent, share.measure.value) is None:
+            used = {"used": None, "percent": None, "state": "not known"}
+        else:
+            state = "used up" if share.is_over else "nearly used up" if share.is_near else "ok"
+            percent = round(100 * share.used / share.limit, 1)
+            used = {"used": round(share.used, 6), "percent": percent, "state": state}
+        return {**used, "limit": share.limit, "unit": share.unit}
 
 
 class Budgets:
@@ -136,7 +137,7 @@ class Budgets:
             [line for line in report.lines if line.day >= since.date()] if report else []
         )
         spent = Spent(
-            list_cost=bill.list_cost + work.list_cost,
+            list_cost=None if report is None and work.unpriced else bill.list_cost + work.list_cost,
             dbus=bill.dbus + work.dbus,
             run_seconds=seconds,
             currency=self._currency,
@@ -197,8 +198,9 @@ def _values(budget: Budget) -> list[float | None]:
 def _basis(report: CostReport | None) -> str:
     if report is None:
         return (
-            "No bill is known: statements on Databricks count as estimated by this machine, runs "
-            "there not at all."
+            "No bill is known: statements on Databricks count in DBU, as estimated by this "
+            "machine. Runs there and list costs are not known, and a budget in list cost stops "
+            "nothing."
         )
     covered = report.covered_until
     until = covered.isoformat(timespec="minutes") if covered else "nothing yet"

@@ -9,6 +9,10 @@ from servicetsunami.services.usage_answers import CostAnswer, ProductCost
 from servicetsunami.stores.costs import KnownCosts, WorkTotals
 
 _DIGITS: Final = 6
+_BEING_READ: Final = "Ask again in a few minutes: it is read beside all calls."
+_READ_BY_HAND: Final = (
+    "It is not read by itself here: have an administrator run servicetsunami budget show --refresh."
+)
 _UNPRICED: Final = "Some of it has no list price in this currency, and is in DBU alone."
 _ALL_WORKSPACES: Final = (
     "The number of this workspace is not known: usage of other workspaces of the account under the "
@@ -30,7 +34,7 @@ def told(
         "runs": work.runs,
         "seconds": round(work.seconds, 3),
         "dbus": round(work.dbus, _DIGITS),
-        "list_cost": round(work.list_cost, _DIGITS),
+        "list_cost": None if work.unpriced else round(work.list_cost, _DIGITS),
         "is_exact": False,
     }
     if known.report is None:
@@ -40,7 +44,7 @@ def told(
             is_being_read=is_being_read or None,
             estimated_since=later,
             why=error.get("why"),
-            next=error.get("next") or "Ask again in a few minutes: it is read beside all calls.",
+            next=error.get("next") or (_BEING_READ if is_being_read else _READ_BY_HAND),
         )
     report = known.report
     lines = [line for line in report.lines if line.day >= since.date()]

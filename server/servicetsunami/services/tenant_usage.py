@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
@@ -93,6 +93,16 @@ class TenantUsage:
             budget=budget.as_told() if budget.budget.limits() else None,
             quotas=self._quotas.as_told() or None,
         )
+
+    async def costs(self, caller: Caller) -> tuple[CostAnswer | None, dict[str, Any] | None]:
+        """What Databricks billed in 30 days, and the month's budget; None for what there is none.
+
+        The bill is read anew beside the call, as for `of`.
+        """
+        since = datetime.now(UTC) - timedelta(days=_DAYS["month"])
+        cost = await self._cost(caller, since) if caller.has_databricks else None
+        budget = await self.budgets.state(caller.tenant)
+        return cost, budget.as_told() if budget.budget.limits() else None
 
     async def _cost(self, caller: Caller, since: datetime) -> CostAnswer:
         known, is_being_read = await self.reports.wanted(caller)
