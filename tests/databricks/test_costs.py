@@ -15,6 +15,7 @@ from servicetsunami.app import App, open_app
 from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.caller import LOCAL_TENANT
 from servicetsunami.domain.cost import Estimate
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import RemoteDenied
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import connected
@@ -44,10 +45,13 @@ def bill(workspace: FakeWorkspace) -> FakeWorkspace:
 
 @asynccontextmanager
 async def served(
-    workspace: FakeWorkspace, folder: Path, roots: Path, **changed: object
+    workspace: FakeWorkspace, folder: Path, roots: Path, zygote: Zygote, **changed: object
 ) -> AsyncGenerator[tuple[App, Client]]:
     settings = connected(workspace, folder, roots).model_copy(update=changed)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         yield app, client
 
 
@@ -191,13 +195,13 @@ async def test_without_the_query_history_only_shares_are_missing(
 
 
 async def test_a_bill_outlives_the_server_and_one_that_fails_later_does_not_take_it_away(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     bill.bill.use(2, at=noon(1), tenant="local")
-    async with served(bill, tmp_path / "d", files) as (app, _):
+    async with served(bill, tmp_path / "d", files, zygote) as (app, _):
         await read(app)
     bill.down()
-    async with served(bill, tmp_path / "d", files) as (app, client):
+    async with served(bill, tmp_path / "d", files, zygote) as (app, client):
         assert (await cost(client))["dbus"] == 2.0
         with pytest.raises(Exception, match="Databricks"):
             await read(app)
@@ -207,10 +211,10 @@ async def test_a_bill_outlives_the_server_and_one_that_fails_later_does_not_take
 
 
 async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     bill.bill.use(2, at=noon(1), tenant="local")
-    async with served(bill, tmp_path / "d", files) as (_, client):
+    async with served(bill, tmp_path / "d", files, zygote) as (_, client):
         first = await cost(client)
         assert (first["state"], first["is_being_read"]) == ("not read yet", True)
         with anyio.fail_after(60):
@@ -222,7 +226,10 @@ async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
         assert "is_being_read" not in await cost(client)
         assert len(bill.statements) == asked
 
-    async with served(bill, tmp_path / "e", files, databricks_billing_hours=0.0) as (_, client):
+    async with served(bill, tmp_path / "e", files, zygote, databricks_billing_hours=0.0) as (
+        _,
+        client,
+    ):
         assert "is_being_read" not in await cost(client)
 
 
@@ -300,10 +307,10 @@ async def test_a_budget_that_is_used_up_stops_work_there_and_nothing_here(
 
 
 async def test_what_would_pass_the_budget_is_refused_before_it_begins(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     # Ten seconds are guessed, which are 0.011 DBU of the smallest warehouse.
-    async with served(bill, tmp_path / "d", files, budget_dbus=0.01) as (_, client):
+    async with served(bill, tmp_path / "d", files, zygote, budget_dbus=0.01) as (_, client):
         said = await failure(client, "query_dataset", sql=COUNT)
 
     assert said.startswith("This would pass this month's budget: 0 of 0.01 DBU (0 %) is used")
@@ -312,7 +319,7 @@ async def test_what_would_pass_the_budget_is_refused_before_it_begins(
 
 
 async def test_two_that_begin_at_once_cannot_use_the_same_rest(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     bill.sql.delay_s = 1.0
     answers = list[bool]()
@@ -323,8 +330,8 @@ async def test_two_that_begin_at_once_cannot_use_the_same_rest(
 
     # There is room for one statement of ten seconds and no more; two servers share a database.
     async with (
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, first),
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, second),
+        served(bill, tmp_path / "d", files, zygote, budget_dbus=0.015) as (_, first),
+        served(bill, tmp_path / "d", files, zygote, budget_dbus=0.015) as (_, second),
         anyio.create_task_group() as tasks,
     ):
         for client in (first, second, first, second):
@@ -354,15 +361,15 @@ async def test_what_ran_since_the_bill_counts_as_estimated_and_not_twice(
 
 
 async def test_the_bill_is_read_by_itself_for_those_who_ask_or_have_a_budget_there(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
-    async with served(bill, tmp_path / "a", files, budget_run_s=9.0) as (app, _):
+    async with served(bill, tmp_path / "a", files, zygote, budget_run_s=9.0) as (app, _):
         reports = app.services.tenant_usage.reports
         assert not await reports.is_due(LOCAL_TENANT)
         async with app.metadata.begin() as transaction:
             await transaction.costs.note_asked(LOCAL_TENANT, at=datetime.now(UTC))
         assert await reports.is_due(LOCAL_TENANT)
-    async with served(bill, tmp_path / "b", files, budget_dbus=9.0) as (app, _):
+    async with served(bill, tmp_path / "b", files, zygote, budget_dbus=9.0) as (app, _):
         reports = app.services.tenant_usage.reports
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reports.keep_fresh, app.caller())
@@ -373,5 +380,5 @@ async def test_the_bill_is_read_by_itself_for_those_who_ask_or_have_a_budget_the
         async with app.metadata.read() as transaction:
             assert (await transaction.costs.find(LOCAL_TENANT)).report is not None
     never = {"budget_dbus": 9.0, "databricks_billing_hours": 0.0}
-    async with served(bill, tmp_path / "c", files, **never) as (app, _):
+    async with served(bill, tmp_path / "c", files, zygote, **never) as (app, _):
         assert not await app.services.tenant_usage.reports.is_due(LOCAL_TENANT)
