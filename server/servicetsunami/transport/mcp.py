@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from anyio import AsyncFile
@@ -17,6 +18,7 @@ from mcp.server.mcpserver.exceptions import (
 )
 from mcp.server.mcpserver.prompts.base import Prompt
 from mcp.server.mcpserver.server import ReadResourceContents
+from mcp.server.mcpserver.tools import Tool as RegisteredTool
 from mcp.server.stdio import stdio_server
 from mcp_types import (
     CallToolResult,
@@ -133,6 +135,22 @@ _HINTS: Final = {
 }
 
 
+@cache
+def _tool(line: ToolLine) -> RegisteredTool:
+    """Describe a tool, once in a process: the schemas of all of them take 0.2 s."""
+    return RegisteredTool.from_function(
+        line.function,
+        title=line.title,
+        description=inspect.getdoc(line.function),
+        annotations=_HINTS[line.kind],
+    )
+
+
+@cache
+def _prompt(function: Callable[..., str], title: str) -> Prompt:
+    return Prompt.from_function(function, title=title, description=inspect.getdoc(function))
+
+
 class LakeServer(MCPServer[Any]):
     """An MCPServer that knows our services, and speaks of failures as a model needs it."""
 
@@ -158,6 +176,7 @@ class LakeServer(MCPServer[Any]):
             version=__version__,
             instructions=instructions({line.name for line in lines}),
             log_level="WARNING",
+            tools=[_tool(line) for line in lines],
             extensions=[
                 *extensions,
                 dashboard,
@@ -171,7 +190,8 @@ class LakeServer(MCPServer[Any]):
         self.admission = admission or Admission()
         self.middleware.append(self._see_own_rows)
         self.middleware.append(dashboard.tie)
-        self._add_tools(lines)
+        for prompt, title in _PROMPTS:
+            self.add_prompt(_prompt(prompt, title))
         self._add_resources(is_recorded=is_recorded)
         self.completion()(self._complete)
         self.subscriptions = Subscriptions(services.watching)
@@ -188,19 +208,6 @@ class LakeServer(MCPServer[Any]):
         """Have every message served with the rows of its own tenant alone."""
         with only(self.caller().tenant):
             return await call_next(ctx)
-
-    def _add_tools(self, lines: Iterable[ToolLine]) -> None:
-        for line in lines:
-            self.add_tool(
-                line.function,
-                title=line.title,
-                description=inspect.getdoc(line.function),
-                annotations=_HINTS[line.kind],
-            )
-        for prompt, title in _PROMPTS:
-            self.add_prompt(
-                Prompt.from_function(prompt, title=title, description=inspect.getdoc(prompt))
-            )
 
     def _add_resources(self, *, is_recorded: bool) -> None:
         readers = {
