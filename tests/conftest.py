@@ -9,13 +9,12 @@ from servicetsunami.engines.sql.engine import PRELOAD
 from servicetsunami.engines.workers.zygote import Zygote
 
 WARM = (
-    "pandas",
     "pyarrow.compute",
     "pyarrow.parquet",
     "servicetsunami.engines.files.inline",
     "servicetsunami.stores.tables.snapshot",
 )
-"""What a child that ingests would import for half a second, anew in almost every test.
+"""What a child that ingests would import for 0.2 s, anew in almost every test.
 
 Not deltalake, which starts a thread: none may exist before a fork.
 """
