@@ -5,6 +5,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
+# Where nothing compiled may be kept, each of some thousand processes would compile our sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 $(RUN): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

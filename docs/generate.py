@@ -225,22 +225,20 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def pages() -> dict[Path, str]:
-    """Every generated page with the text that it should have."""
-    makers: dict[str, Callable[[], str]] = {
-        "settings.md": settings_page,
-        "cli.md": cli_page,
-        "tools.md": lambda: anyio.run(tools_page),
-        "rest.md": rest_page,
-    }
-    return {REFERENCE / name: make() for name, make in makers.items()}
+PAGES: Mapping[Path, Callable[[], str]] = {
+    REFERENCE / "settings.md": settings_page,
+    REFERENCE / "cli.md": cli_page,
+    REFERENCE / "tools.md": lambda: anyio.run(tools_page),
+    REFERENCE / "rest.md": rest_page,
+}
+"""Every generated page, and what makes the text that it should have."""
 
 
 def main() -> int:
     """Write the pages, or check them; the exit code."""
     stale = [
         (path, text)
-        for path, text in pages().items()
+        for path, text in ((path, make()) for path, make in PAGES.items())
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
     for path, text in stale:

@@ -8,10 +8,21 @@ import pytest
 from servicetsunami.engines.sql.engine import PRELOAD
 from servicetsunami.engines.workers.zygote import Zygote
 
+WARM = (
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "servicetsunami.engines.files.inline",
+    "servicetsunami.stores.tables.snapshot",
+)
+"""What a child that ingests would import for 0.2 s, anew in almost every test.
+
+Not deltalake, which starts a thread: none may exist before a fork.
+"""
+
 
 @pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
     """One template process for the apps of all tests: each of its own would cost a second."""
-    zygote = Zygote(preload=PRELOAD)
+    zygote = Zygote(preload=[*PRELOAD, *WARM])
     yield zygote
     anyio.run(zygote.aclose)

@@ -9,7 +9,8 @@ ServerError                 base; says what failed and what to do next
 ├── Denied                  the caller, or the configuration, does not permit it
 ├── Unauthenticated         a credential is missing, unknown, expired or meant for somebody else
 ├── LimitExceeded           a size, memory or row limit was reached
-│   └── TooManyCalls            the caller asks too much at a time, or too often; may pass by itself
+│   ├── TooManyCalls            the caller asks too much at a time, or too often; may pass by itself
+│   └── BudgetUsedUp            a month's budget is used up, or would be by what was asked for
 ├── TimedOut                the work did not end within its time-out, and was stopped
 ├── Cancelled               the caller asked to stop, and the work was stopped
 ├── RemoteError             Databricks did not do what it was asked; `code` is its own word for it
@@ -121,6 +122,10 @@ class TooManyCalls(LimitExceeded):
     def __init__(self, what: str, next_step: str, wait_s: float = 1.0) -> None:
         super().__init__(what, next_step)
         self.wait_s = wait_s
+
+
+class BudgetUsedUp(LimitExceeded):
+    """A month's budget is used up, or would be by what was asked for."""
 
 
 class TimedOut(ServerError):

@@ -114,7 +114,7 @@ async function mainJob() {
     assert.equal(described.row_count, ROWS);
     assert.ok(described.sample.length > 0);
     const { contents } = await client.readResource({ uri: "lake://datasets/default.orders" });
-    assert.equal(JSON.parse(contents[0].text).row_count, ROWS);
+    assert.equal(JSON.parse(unmarked(contents[0].text)).row_count, ROWS);
   });
   await step("completes its name", async () => {
     const { completion } = await client.complete({
@@ -147,7 +147,7 @@ async function notebooks() {
     const saved = await call(client, "save_notebook", { name: "team/first", content: NOTEBOOK });
     assert.equal(saved.cells, 2);
     const { contents } = await client.readResource({ uri: "lake://notebooks/team/first" });
-    assert.equal(contents[0].text, NOTEBOOK);
+    assert.equal(unmarked(contents[0].text), NOTEBOOK);
   });
   await step("runs it with parameters, and is told of each cell meanwhile", async () => {
     const told = [];

@@ -341,7 +341,8 @@ def _with_more(route: Route) -> None:
     elif asked["method"] == "resources/list":
         told["result"]["resources"].append({"uri": AUDIT, "name": "audit"})
     elif asked["params"].get("uri") == AUDIT:
-        content = {"uri": AUDIT, "text": json.dumps({"records": [RECORD]})}
+        text = f"<data-0a1b2c3d>{json.dumps([RECORD])}</data-0a1b2c3d>"
+        content = {"uri": AUDIT, "text": text}
         route.fulfill(json={"jsonrpc": "2.0", "id": asked["id"], "result": {"contents": [content]}})
         return
     route.fulfill(response=answer, json=told)

@@ -3,7 +3,7 @@
 from mcp.client import Client
 
 from servicetsunami.app import App
-from servicetsunami.sync.worker import Batch
+from servicetsunami.sync.outcomes import Batch
 from tests.databricks.connecting import CATALOG
 from tests.fakes.databricks import FakeWorkspace
 from tests.server.asking import ask, call

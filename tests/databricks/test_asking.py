@@ -9,6 +9,7 @@ from anyio.lowlevel import checkpoint
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import CATALOG, connected
 from tests.databricks.sending import send
@@ -141,12 +142,15 @@ async def test_what_is_not_reading_is_refused_before_it_leaves(
 
 
 async def test_a_catalog_that_is_not_open_to_the_caller_is_not_asked(
-    workspace: FakeWorkspace, tmp_path: Path, files: Path
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     workspace.put_table(TRIPS, pa.table({"n": [1]}))
     settings = connected(workspace, tmp_path / "data", files)
     closed = settings.model_copy(update={"databricks_readable_catalogs": ()})
-    async with open_app(closed) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(closed, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         asked = await failure(client, "query_dataset", sql=f"SELECT * FROM {TRIPS}")
         pulled = await failure(client, "ingest_dataset", source=f"databricks:{TRIPS}")
 
@@ -185,13 +189,16 @@ async def test_versions_are_counted_on_each_side_so_time_travel_stays_here(
 
 
 async def test_a_statement_that_takes_long_is_handed_back_and_followed(
-    workspace: FakeWorkspace, tmp_path: Path, files: Path
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     workspace.put_table(TRIPS, pa.table({"n": [1, 2]}))
     workspace.sql.delay_s = 4.0
     settings = connected(workspace, tmp_path / "data", files)
     hasty = settings.model_copy(update={"query_timeout_s": 2.5})
-    async with open_app(hasty) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(hasty, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         answer = await call(client, "query_dataset", sql=f"SELECT n FROM {TRIPS} ORDER BY n")
         assert answer["state"] == "running"
         assert answer["row_count_is_minimum"]

@@ -8,6 +8,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import connected
 from tests.engines.sql.dialect.corpora import PARAMETERS, SHARED, load
@@ -20,13 +21,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-async def client(workspace: FakeWorkspace, tmp_path: Path, files: Path) -> AsyncIterator[Client]:
+async def client(
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
+) -> AsyncIterator[Client]:
     """Every table of the corpus stands there, and a copy of the same name here."""
     settings = connected(workspace, tmp_path / "data", files)
     settings = settings.model_copy(update={"catalog": "main"})
     bridge = Bridge(CORPUS["tables"])
     async with (
-        open_app(settings, catalogs=["*"]) as app,
+        open_app(settings, catalogs=["*"], zygote=zygote) as app,
         Client(LakeServer(app.services, app.caller)) as client,
     ):
         for full_name in CORPUS["tables"]:

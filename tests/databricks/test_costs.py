@@ -1,63 +1,30 @@
-"""What Databricks costs: read from its bill, held to budgets, estimated before it is spent."""
+"""What Databricks costs: read from its bill, estimated before it is spent."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
-import pyarrow as pa
 import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.cli import budgets
 from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.caller import LOCAL_TENANT
 from servicetsunami.domain.cost import Estimate
-from servicetsunami.errors import RemoteDenied
-from servicetsunami.transport.mcp import LakeServer
+from servicetsunami.engines.workers.zygote import Zygote
+from servicetsunami.errors import Conflict, RemoteDenied
 from tests.databricks.connecting import connected
-from tests.databricks.sending import depth, send
-from tests.fakes.databricks import FakeWorkspace
-from tests.server.asking import ask, call, failure
+from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, served
+from tests.databricks.sending import send
+from tests.fakes.databricks import FakeWorkspace, Fault
+from tests.fakes.databricks.state import WORKSPACE_ID
+from tests.server.asking import ask, call
+
+__all__ = ["bill"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-TRIPS = "samples.nyc.trips"
-COUNT = f"SELECT count(*) AS n FROM {TRIPS}"
-SHARED = "running0000000002"
-
-
-def noon(days_ago: int = 0) -> datetime:
-    """An hour that has passed, of this day or an earlier one."""
-    day = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    return day - timedelta(days=days_ago)
-
-
-@pytest.fixture
-def bill(workspace: FakeWorkspace) -> FakeWorkspace:
-    workspace.put_table(TRIPS, pa.table({"n": list(range(30))}))
-    workspace.bill.price(0.5, since="2020-01-01")
-    return workspace
-
-
-@asynccontextmanager
-async def served(
-    workspace: FakeWorkspace, folder: Path, roots: Path, **changed: object
-) -> AsyncGenerator[tuple[App, Client]]:
-    settings = connected(workspace, folder, roots).model_copy(update=changed)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
-        yield app, client
-
-
-async def read(app: App) -> None:
-    """Read the bill now, as an administrator may ask for."""
-    assert await app.services.tenant_usage.reports.refresh(app.caller())
-
-
-async def cost(client: Client, period: str = "week") -> dict[str, Any]:
-    return (await call(client, "tenant_usage", period=period))["cost"]
 
 
 async def test_what_carries_the_tenants_tag_is_counted_exactly_with_the_price_of_its_time(
@@ -86,6 +53,50 @@ async def test_what_carries_the_tenants_tag_is_counted_exactly_with_the_price_of
     ]
     assert (await cost(client, "month"))["dbus"] == 114.0
     assert (await cost(client, "day"))["as_of"] == found["as_of"]
+
+
+async def test_what_other_workspaces_of_the_account_used_is_nobodys_here(
+    app: App, client: Client, bill: FakeWorkspace
+) -> None:
+    content = "# Databricks notebook source\nprint(1)\n"
+    run = await call(client, "run_notebook", content=content, run_on="databricks")
+    while run.get("state") in {"PENDING", "RUNNING"}:
+        run = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+    [number] = map(str, bill.jobs.runs)
+    bill.bill.ran(at=noon(1), warehouse=SHARED, task_ms=1, ms=1, tenant="local")
+    for workspace_id, dbus in ((WORKSPACE_ID, 2.0), ("1", 99.0)):
+        used: dict[str, Any] = {"at": noon(1), "workspace_id": workspace_id}
+        bill.bill.use(dbus, tenant="local", product="JOBS", **used)
+        bill.bill.use(dbus, warehouse_id=SHARED, **used)
+        bill.bill.use(dbus, job_run_id=number, product="SERVERLESS", **used)
+    await read(app)
+
+    found = await cost(client)
+
+    assert {each["product"]: each["dbus"] for each in found["products"]} == {
+        "JOBS": 2.0,
+        "SERVERLESS": 2.0,
+        "SQL": 2.0,
+    }
+    async with app.metadata.read() as transaction:
+        report = (await transaction.costs.find(LOCAL_TENANT)).report
+    assert report is not None
+    assert (report.workspace_id, report.runs[number].dbus) == (WORKSPACE_ID, 2.0)
+    assert "number of this workspace" not in found["why"]
+
+
+async def test_a_workspace_that_does_not_tell_its_number_is_billed_with_the_others_and_says_so(
+    app: App, client: Client, bill: FakeWorkspace
+) -> None:
+    bill.faults.add(Fault(path="/api/2.0/preview/scim/v2/Me", status=200, body={}, times=99))
+    bill.bill.use(2, at=noon(1), tenant="local")
+    bill.bill.use(99, at=noon(1), tenant="local", workspace_id="1")
+    await read(app)
+
+    found = await cost(client)
+
+    assert (found["dbus"], found["is_exact"]) == (101.0, False)
+    assert found["why"].startswith("The number of this workspace is not known")
 
 
 async def test_corrections_are_added_up_and_other_units_are_no_dbus(
@@ -167,8 +178,19 @@ async def test_without_the_grants_the_local_numbers_stay_and_the_grants_are_name
     with pytest.raises(RemoteDenied):
         await read(app)
 
+    await app.services.tenant_usage.budgets.set(LOCAL_TENANT, Budget(list_cost=5))
     usage = await call(client, "tenant_usage")
 
+    # Nobody is told that it cost nothing, or that all is well with a budget that cannot hold.
+    assert usage["cost"]["estimated_since"]["list_cost"] is None
+    assert usage["budget"]["limits"]["list_cost"] == {
+        "used": None,
+        "percent": None,
+        "state": "not known",
+        "limit": 5.0,
+        "unit": "USD at list prices",
+    }
+    assert "a budget in list cost stops nothing" in usage["budget"]["basis"]
     assert usage["cost"]["state"] == "not available"
     assert "system.billing" in usage["cost"]["why"]
     assert "SELECT on system.billing and system.query" in usage["cost"]["next"]
@@ -191,13 +213,13 @@ async def test_without_the_query_history_only_shares_are_missing(
 
 
 async def test_a_bill_outlives_the_server_and_one_that_fails_later_does_not_take_it_away(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     bill.bill.use(2, at=noon(1), tenant="local")
-    async with served(bill, tmp_path / "d", files) as (app, _):
+    async with served(bill, tmp_path / "d", files, zygote) as (app, _):
         await read(app)
     bill.down()
-    async with served(bill, tmp_path / "d", files) as (app, client):
+    async with served(bill, tmp_path / "d", files, zygote) as (app, client):
         assert (await cost(client))["dbus"] == 2.0
         with pytest.raises(Exception, match="Databricks"):
             await read(app)
@@ -207,10 +229,10 @@ async def test_a_bill_outlives_the_server_and_one_that_fails_later_does_not_take
 
 
 async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     bill.bill.use(2, at=noon(1), tenant="local")
-    async with served(bill, tmp_path / "d", files) as (_, client):
+    async with served(bill, tmp_path / "d", files, zygote) as (_, client):
         first = await cost(client)
         assert (first["state"], first["is_being_read"]) == ("not read yet", True)
         with anyio.fail_after(60):
@@ -222,8 +244,22 @@ async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
         assert "is_being_read" not in await cost(client)
         assert len(bill.statements) == asked
 
-    async with served(bill, tmp_path / "e", files, databricks_billing_hours=0.0) as (_, client):
-        assert "is_being_read" not in await cost(client)
+    off = {"databricks_billing_hours": 0.0}
+    async with served(bill, tmp_path / "e", files, zygote, **off) as (_, client):
+        never = await cost(client)
+        assert "is_being_read" not in never
+        assert "budget show --refresh" in never["next"]
+
+
+async def test_an_administrator_is_told_when_another_server_reads_the_bill(
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
+) -> None:
+    settings = connected(bill, tmp_path / "d", files)
+    async with open_app(settings, zygote=zygote) as app, app.metadata.begin() as transaction:
+        await transaction.costs.claim(LOCAL_TENANT, at=datetime.now(UTC), for_s=60)
+
+    with pytest.raises(Conflict, match="Another server is reading the bill of local"):
+        await budgets.show(settings, LOCAL_TENANT, refresh=True)
 
 
 async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(
@@ -249,91 +285,6 @@ async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(
     assert "cost" not in await call(client, "query_dataset", sql="SELECT 1")
 
 
-async def test_a_budget_that_is_used_up_stops_work_there_and_nothing_here(
-    app: App, client: Client, bill: FakeWorkspace
-) -> None:
-    await call(client, "ingest_dataset", source=[{"n": 1}], name="t")
-    await send(app)
-    task = {"task_key": "t", "sql_task": {"statement": "SELECT 1"}}
-    await call(client, "create_job", name="j", tasks=[task], options={"run_on": "databricks"})
-    await send(app)
-    bill.bill.use(90, at=datetime.now(UTC), tenant="local")
-    await read(app)
-    budgets = app.services.tenant_usage.budgets
-    await budgets.set(LOCAL_TENANT, Budget(dbus=100, list_cost=0))
-
-    warned = await call(client, "query_dataset", sql=COUNT)
-    assert "of 100 DBU (90 %) of this month's budget is used." in warned["cost"]["warning"]
-    usage = await call(client, "tenant_usage")
-    assert usage["budget"]["limits"]["dbus"]["state"] == "nearly used up"
-    assert "of this month's budget is used" in usage["budget"]["warning"]
-
-    await budgets.set(LOCAL_TENANT, Budget(dbus=90))
-    asked = len(bill.statements)
-    content = "# Databricks notebook source\nprint(1)\n"
-    model = "databricks:main.ml.churn/versions/1"
-    for tool, arguments in [
-        ("query_dataset", {"sql": COUNT}),
-        ("query_dataset", {"sql": "SELECT n FROM t", "run_on": "databricks"}),
-        ("ingest_dataset", {"source": f"databricks:{TRIPS}", "name": "trips"}),
-        ("run_notebook", {"content": content, "run_on": "databricks"}),
-        ("run_job", {"name": "j"}),
-        ("invoke_model", {"name": "databricks:other", "input": {"prompt": "x"}}),
-        ("deploy_model", {"name": "churn", "source": model}),
-    ]:
-        said = await failure(client, tool, **arguments)
-        assert said.startswith("This month's budget is used up: 90"), (tool, said)
-        assert "of 90 DBU (100 %)" in said
-        assert "Work on this machine goes on" in said
-    assert len(bill.statements) == asked
-    assert bill.serving.requests == []
-
-    assert await ask(client, "SELECT n FROM t") == [[1]]
-    await call(client, "ingest_dataset", source=[{"n": 2}], name="t", mode="append")
-    usage = await call(client, "tenant_usage")
-    assert usage["budget"]["limits"]["dbus"]["state"] == "used up"
-    # What was acknowledged is carried there all the same.
-    await send(app)
-    assert await depth(client) == (0, 0)
-    assert await budgets.clear(LOCAL_TENANT)
-    assert await ask(client, COUNT) == [[30]]
-
-
-async def test_what_would_pass_the_budget_is_refused_before_it_begins(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
-) -> None:
-    # Ten seconds are guessed, which are 0.011 DBU of the smallest warehouse.
-    async with served(bill, tmp_path / "d", files, budget_dbus=0.01) as (_, client):
-        said = await failure(client, "query_dataset", sql=COUNT)
-
-    assert said.startswith("This would pass this month's budget: 0 of 0.01 DBU (0 %) is used")
-    assert "estimated to take 0.01111 more" in said
-    assert bill.statements == []
-
-
-async def test_two_that_begin_at_once_cannot_use_the_same_rest(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
-) -> None:
-    bill.sql.delay_s = 1.0
-    answers = list[bool]()
-
-    async def one(client: Client) -> None:
-        result = await client.call_tool("query_dataset", {"sql": COUNT})
-        answers.append(bool(result.is_error))
-
-    # There is room for one statement of ten seconds and no more; two servers share a database.
-    async with (
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, first),
-        served(bill, tmp_path / "d", files, budget_dbus=0.015) as (_, second),
-        anyio.create_task_group() as tasks,
-    ):
-        for client in (first, second, first, second):
-            tasks.start_soon(one, client)
-
-    assert sorted(answers) == [False, True, True, True]
-    assert len(bill.statements) == 1
-
-
 async def test_what_ran_since_the_bill_counts_as_estimated_and_not_twice(
     app: App, client: Client, bill: FakeWorkspace
 ) -> None:
@@ -354,15 +305,15 @@ async def test_what_ran_since_the_bill_counts_as_estimated_and_not_twice(
 
 
 async def test_the_bill_is_read_by_itself_for_those_who_ask_or_have_a_budget_there(
-    bill: FakeWorkspace, tmp_path: Path, files: Path
+    bill: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
-    async with served(bill, tmp_path / "a", files, budget_run_s=9.0) as (app, _):
+    async with served(bill, tmp_path / "a", files, zygote, budget_run_s=9.0) as (app, _):
         reports = app.services.tenant_usage.reports
         assert not await reports.is_due(LOCAL_TENANT)
         async with app.metadata.begin() as transaction:
             await transaction.costs.note_asked(LOCAL_TENANT, at=datetime.now(UTC))
         assert await reports.is_due(LOCAL_TENANT)
-    async with served(bill, tmp_path / "b", files, budget_dbus=9.0) as (app, _):
+    async with served(bill, tmp_path / "b", files, zygote, budget_dbus=9.0) as (app, _):
         reports = app.services.tenant_usage.reports
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reports.keep_fresh, app.caller())
@@ -373,5 +324,5 @@ async def test_the_bill_is_read_by_itself_for_those_who_ask_or_have_a_budget_the
         async with app.metadata.read() as transaction:
             assert (await transaction.costs.find(LOCAL_TENANT)).report is not None
     never = {"budget_dbus": 9.0, "databricks_billing_hours": 0.0}
-    async with served(bill, tmp_path / "c", files, **never) as (app, _):
+    async with served(bill, tmp_path / "c", files, zygote, **never) as (app, _):
         assert not await app.services.tenant_usage.reports.is_due(LOCAL_TENANT)

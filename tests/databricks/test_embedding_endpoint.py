@@ -8,6 +8,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import connected
 from tests.fakes.databricks import FakeWorkspace, Fault
@@ -30,13 +31,15 @@ def embedded(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def app(workspace: FakeWorkspace, tmp_path: Path, files: Path) -> AsyncIterator[App]:
+async def app(
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
+) -> AsyncIterator[App]:
     served = {"served_entities": [{"name": "gte", "entity_name": "system.ai.gte"}]}
     workspace.serving.all[NAME] = Endpoint(NAME, served, [])
     workspace.serving.models[NAME] = embedded
     settings = connected(workspace, tmp_path / "data", files)
     with_endpoint = settings.model_copy(update={"databricks_embedding_endpoint": NAME})
-    async with open_app(with_endpoint) as app:
+    async with open_app(with_endpoint, zygote=zygote) as app:
         yield app
 
 

@@ -109,6 +109,24 @@ async def test_all_pages_come_up_to_what_was_asked_for(
     assert len(set(ids(everything))) == 63
 
 
+async def test_long_texts_are_cut_and_what_is_too_much_is_left_out_with_a_word(
+    sent: Client, app: App
+) -> None:
+    text = f"Pumps. {'word ' * 180}"
+    long = [{"id": f"l{n}", "text": text, "n": n} for n in range(100)]
+    await index_documents(sent, *long)
+    await arrive(sent, app)
+    asked = {"mode": "keyword", "run_on": "databricks"}
+    [best, *_] = (await find(sent, "pumps", max_results=5, **asked))["hits"]
+    assert best["text"] == f"{text[:800]}…"
+    assert best["text_chars"] == len(text)
+
+    found = await find(sent, "pumps", max_results=100, **asked)
+    assert found["truncated"]
+    assert all(len(hit["text"]) == 201 for hit in found["hits"])
+    assert found["next"].startswith(f"{100 - len(found['hits'])} more were too much")
+
+
 async def test_nothing_found_is_an_answer(sent: Client) -> None:
     found = await find(sent, "aardvark", mode="keyword", run_on="databricks")
     assert found["hits"] == []

@@ -8,6 +8,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import CATALOG, connected
 from tests.databricks.indexing import (
@@ -328,7 +329,7 @@ async def test_a_new_change_takes_the_place_of_one_that_was_held_up(
 
 
 async def test_the_endpoint_is_made_as_the_settings_say(
-    workspace: FakeWorkspace, tmp_path: Path, files: Path
+    workspace: FakeWorkspace, tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     chosen = {
         "databricks_vector_endpoint": "shared",
@@ -336,7 +337,7 @@ async def test_the_endpoint_is_made_as_the_settings_say(
     }
     settings = connected(workspace, tmp_path / "data", files).model_copy(update=chosen)
     async with (
-        open_app(settings) as app,
+        open_app(settings, zygote=zygote) as app,
         Client(LakeServer(app.services, app.caller), raise_exceptions=True) as client,
     ):
         await index_documents(client)

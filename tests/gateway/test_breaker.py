@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import RemoteNotFound, RemoteUnavailable
 from servicetsunami.gateway.breaker import Breaker, BreakerState
 from servicetsunami.gateway.client import WorkspaceClient
@@ -58,7 +59,7 @@ async def client(clock: Clock, away: Away) -> AsyncIterator[WorkspaceClient]:
 
 
 async def ask(client: WorkspaceClient) -> None:
-    await client.send("POST", "/x", replay=Replay.UNSAFE)
+    await client.send("POST", "/x", replay=Replay.UNSAFE, permit=Permit(payer="acme"))
 
 
 async def opened(client: WorkspaceClient) -> None:

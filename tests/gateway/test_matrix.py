@@ -12,6 +12,7 @@ import anyio
 import pyarrow as pa
 import pytest
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import ConfigurationError, RemoteError, TimedOut
 from servicetsunami.gateway.config import Given, resolve
@@ -19,6 +20,7 @@ from servicetsunami.gateway.statements import StatementRequest
 from servicetsunami.gateway.workspace import Workspace, open_workspace
 from tests.fakes.databricks import FakeWorkspace, Fault
 
+PERMIT = Permit(payer="acme")
 ORDERS = TableAddress.parse("main.sales.orders")
 VOLUME = "/Volumes/main/default/v"
 CALL_S, DEADLINE_S = 0.15, 0.4
@@ -61,12 +63,14 @@ Verb = Callable[[Workspace, Path], Awaitable[object]]
 
 
 async def _rows(workspace: Workspace, _: Path) -> object:
-    run = await workspace.statements.run(StatementRequest(sql="SELECT 1"), timeout_s=2)
+    run = await workspace.statements.run(
+        StatementRequest(sql="SELECT 1", permit=PERMIT), timeout_s=2
+    )
     return [chunk async for chunk in workspace.statements.rows(run)]
 
 
 async def _download(workspace: Workspace, folder: Path) -> object:
-    request = StatementRequest(sql=f"SELECT * FROM {ORDERS}", form="arrow")
+    request = StatementRequest(sql=f"SELECT * FROM {ORDERS}", permit=PERMIT, form="arrow")
     run = await workspace.statements.run(request, timeout_s=2)
     return await workspace.downloads.save(run, 0, folder / "chunk")
 
@@ -89,6 +93,7 @@ VERBS: dict[str, Verb] = {
     "delete folder": lambda w, _: w.files.delete_directory(f"{VOLUME}/f"),
     "entries": lambda w, _: w.files.entries(VOLUME),
     "ensure catalog": lambda w, _: w.catalogs.ensure_catalog("c", ""),
+    "comment on a catalog": lambda w, _: w.catalogs.set_comment("main", "c"),
     "ensure schema": lambda w, _: w.catalogs.ensure_schema("main", "s"),
     "ensure volume": lambda w, _: w.catalogs.ensure_volume("main", "default", "w"),
     "get table": lambda w, _: w.catalogs.get_table(ORDERS),
@@ -103,7 +108,7 @@ VERBS: dict[str, Verb] = {
     "delete a notebook": lambda w, _: w.notebooks.delete("/Shared/x"),
     "folder of notebooks": lambda w, _: w.notebooks.folder("local"),
     "submit a run": lambda w, _: w.runs.submit(
-        name="r", path="/Shared/x", parameters={}, token="t", timeout_s=1
+        name="r", path="/Shared/x", parameters={}, token="t", timeout_s=1, permit=PERMIT
     ),
     "look at a run": lambda w, _: w.runs.look(1),
     "output of a run": lambda w, _: w.runs.output(1),

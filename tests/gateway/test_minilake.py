@@ -15,12 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import RemoteError
 from servicetsunami.gateway.config import Given, resolve
 from servicetsunami.gateway.retry import Replay
 from servicetsunami.gateway.statements import StatementRequest
 from servicetsunami.gateway.workspace import Workspace, open_workspace
 
+PERMIT = Permit(payer="acme")
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv" / "minilake"
 START_S = 60
@@ -112,7 +114,7 @@ async def test_files_are_sent_listed_and_removed(workspace: Workspace, tmp_path:
 async def test_statements_are_run_on_a_warehouse(workspace: Workspace) -> None:
     body = {"name": "w", "cluster_size": "2X-Small", "auto_stop_mins": 10}
     await workspace.client.send("POST", "/api/2.0/sql/warehouses", body=body, replay=Replay.UNSAFE)
-    request = StatementRequest(sql="SELECT 1 AS x, 'a' AS y, NULL AS z")
+    request = StatementRequest(sql="SELECT 1 AS x, 'a' AS y, NULL AS z", permit=PERMIT)
 
     done = await workspace.statements.run(request, timeout_s=20)
     rows = [row async for chunk in workspace.statements.rows(done) for row in chunk]
@@ -121,4 +123,6 @@ async def test_statements_are_run_on_a_warehouse(workspace: Workspace) -> None:
     # It gives numbers where Databricks gives texts.
     assert [[cell and str(cell) for cell in row] for row in rows] == [["1", "a", None]]
     with pytest.raises(RemoteError):
-        await workspace.statements.run(StatementRequest(sql="SELECT * FROM nope"), timeout_s=20)
+        await workspace.statements.run(
+            StatementRequest(sql="SELECT * FROM nope", permit=PERMIT), timeout_s=20
+        )

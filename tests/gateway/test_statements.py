@@ -11,6 +11,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import (
     RemoteConflict,
     RemoteDenied,
@@ -69,7 +70,7 @@ async def workspace(fake: FakeWorkspace) -> AsyncIterator[Workspace]:
 
 
 def select(sql: str = f"SELECT n, t FROM {ORDERS} ORDER BY n", **more: Any) -> StatementRequest:
-    return StatementRequest(sql=sql, **more)
+    return StatementRequest(sql=sql, permit=Permit(payer="acme"), **more)
 
 
 async def arrow(workspace: Workspace) -> Statement:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import RemoteConflict, RemoteRefused, RemoteUnavailable
 from servicetsunami.gateway.vector_replies import RemoteIndex, index_of
 from servicetsunami.gateway.vectors import VectorQuestion
@@ -13,6 +14,7 @@ from servicetsunami.gateway.workspace import Workspace, open_workspace
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.gateway.test_verbs import configured
 
+PERMIT = Permit(payer="acme")
 INDEX = "main.default.idx"
 SPEC = {
     "name": INDEX,
@@ -37,9 +39,9 @@ def fake(tmp_path: Path) -> Iterator[FakeWorkspace]:
 @pytest.fixture
 async def workspace(fake: FakeWorkspace) -> AsyncIterator[Workspace]:
     opened = open_workspace(configured(fake))
-    await opened.vectors.create_endpoint("e", "STANDARD")
-    await opened.vectors.create(SPEC)
-    assert await opened.vectors.upsert(INDEX, ROWS, "id") == []
+    await opened.vectors.create_endpoint("e", "STANDARD", permit=PERMIT)
+    await opened.vectors.create(SPEC, permit=PERMIT)
+    assert await opened.vectors.upsert(INDEX, ROWS, "id", permit=PERMIT) == []
     yield opened
     await opened.aclose()
 
@@ -93,9 +95,11 @@ async def test_pages_are_followed_until_there_are_none(
     fake: FakeWorkspace, workspace: Workspace
 ) -> None:
     fake.vectors.page_rows = 1
-    rows = await workspace.vectors.query(await found(workspace), NEAR)
+    rows = await workspace.vectors.query(await found(workspace), NEAR, permit=PERMIT)
     assert [row["id"] for row in rows] == [2, 3, 1]
-    keys = [key async for page in workspace.vectors.keys(INDEX, "id") for key in page]
+    keys = [
+        key async for page in workspace.vectors.keys(INDEX, "id", permit=PERMIT) for key in page
+    ]
     assert keys == ["0", "1", "2", "3", "4"]
 
 
@@ -106,7 +110,7 @@ async def test_a_page_that_names_itself_ends_the_search(
     page = {"manifest": manifest, "result": {"data_array": [["1", 0.5]]}, "next_page_token": "t"}
     answered(fake, "/query", page)
     answered(fake, "/query-next-page", page, times=None)
-    rows = await workspace.vectors.query(await found(workspace), NEAR)
+    rows = await workspace.vectors.query(await found(workspace), NEAR, permit=PERMIT)
     assert rows == [{"id": 1, "score": 0.5}] * 2
 
 
@@ -123,14 +127,14 @@ async def test_a_failure_that_comes_as_a_success_is_none(
     fake: FakeWorkspace, workspace: Workspace, answer: Any, refused: list[str]
 ) -> None:
     answered(fake, "/upsert-data", answer)
-    assert await workspace.vectors.upsert(INDEX, ROWS[1:3], "id") == refused
+    assert await workspace.vectors.upsert(INDEX, ROWS[1:3], "id", permit=PERMIT) == refused
     answered(fake, "/delete-data", answer)
     assert await workspace.vectors.remove(INDEX, ["1", "2"]) == refused
 
 
 async def test_nothing_found_has_no_rows_at_all(fake: FakeWorkspace, workspace: Workspace) -> None:
     answered(fake, "/query", {"manifest": {"columns": []}, "result": {"row_count": 0}})
-    assert await workspace.vectors.query(await found(workspace), NEAR) == []
+    assert await workspace.vectors.query(await found(workspace), NEAR, permit=PERMIT) == []
 
 
 @pytest.mark.parametrize(
@@ -143,22 +147,22 @@ async def test_nothing_found_has_no_rows_at_all(fake: FakeWorkspace, workspace: 
 async def test_half_an_answer_is_none(fake: FakeWorkspace, workspace: Workspace, body: Any) -> None:
     answered(fake, "/query", body)
     with pytest.raises(RemoteUnavailable):
-        await workspace.vectors.query(await found(workspace), NEAR)
+        await workspace.vectors.query(await found(workspace), NEAR, permit=PERMIT)
 
 
 async def test_what_is_there_already_or_still_is_told_apart(
     fake: FakeWorkspace, workspace: Workspace
 ) -> None:
-    await workspace.vectors.create_endpoint("e", "STANDARD")
+    await workspace.vectors.create_endpoint("e", "STANDARD", permit=PERMIT)
     assert len(fake.vectors.endpoints) == 1
     with pytest.raises(RemoteConflict) as exists:
-        await workspace.vectors.create(SPEC)
+        await workspace.vectors.create(SPEC, permit=PERMIT)
     assert exists.value.code.endswith("ALREADY_EXISTS")
     await workspace.vectors.delete(INDEX)
     await workspace.vectors.delete(INDEX)
     assert await workspace.vectors.find(INDEX) is None
     with pytest.raises(RemoteConflict) as pending:
-        await workspace.vectors.create(SPEC)
+        await workspace.vectors.create(SPEC, permit=PERMIT)
     assert pending.value.code == "PENDING_DELETION"
     with pytest.raises(RemoteRefused, match="Invalid index name"):
-        await workspace.vectors.create({**SPEC, "name": "main.default.a-b"})
+        await workspace.vectors.create({**SPEC, "name": "main.default.a-b"}, permit=PERMIT)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from anyio.lowlevel import checkpoint
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.remote import TableAddress
 from servicetsunami.errors import (
     ConfigurationError,
@@ -47,7 +48,7 @@ async def workspace(fake: FakeWorkspace) -> AsyncIterator[Workspace]:
 
 
 def select(sql: str = f"SELECT n FROM {ORDERS} ORDER BY n", **more: object) -> StatementRequest:
-    return StatementRequest(sql=sql, **more)  # ty: ignore
+    return StatementRequest(sql=sql, permit=Permit(payer="acme"), **more)  # ty: ignore
 
 
 async def test_all_chunks_arrive_and_the_running_warehouse_is_taken(

@@ -11,6 +11,7 @@ from mcp.client import Client
 
 from servicetsunami.app import App, hosting, open_app
 from servicetsunami.domain.caller import Caller, Scope
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import LimitExceeded
 from servicetsunami.settings import Settings
 from servicetsunami.transport.admission import Admission, Operation, Outcome
@@ -157,8 +158,8 @@ def test_however_many_others_come_nobody_gets_more_calls(clock: Clock) -> None:
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    async with open_app(Settings(data_dir=tmp_path), is_hosted=True) as app:
+async def app(tmp_path: Path, zygote: Zygote) -> AsyncIterator[App]:
+    async with open_app(Settings(data_dir=tmp_path), is_hosted=True, zygote=zygote) as app:
         yield app
 
 

@@ -56,9 +56,11 @@ async def service_url(postgresql_server: PostgresqlServer) -> AsyncIterator[str]
 
 
 @asynccontextmanager
-async def served(url: str, folder: Path) -> AsyncGenerator[tuple[App, Client, Client]]:
+async def served(
+    url: str, folder: Path, zygote: Zygote
+) -> AsyncGenerator[tuple[App, Client, Client]]:
     settings = settings_with_files(folder, url)
-    async with open_app(settings, is_hosted=True) as app, AsyncExitStack() as stack:
+    async with open_app(settings, is_hosted=True, zygote=zygote) as app, AsyncExitStack() as stack:
         clients = []
         for tenant in ("acme", "stranger"):
             caller = replace(app.caller(), tenant=tenant)
@@ -68,9 +70,9 @@ async def served(url: str, folder: Path) -> AsyncGenerator[tuple[App, Client, Cl
 
 
 async def test_the_service_works_behind_the_wall_and_a_query_without_conditions_sees_nothing(
-    service_url: str, tmp_path: Path
+    service_url: str, tmp_path: Path, zygote: Zygote
 ) -> None:
-    async with served(service_url, tmp_path) as (app, owner, stranger):
+    async with served(service_url, tmp_path, zygote) as (app, owner, stranger):
         await furnish(app, owner)
         reading = "# Databricks notebook source\nlake.sql('SELECT * FROM vault_alpha')\n"
         assert (await call(owner, "run_notebook", content=reading))["state"] == "SUCCESS"
@@ -116,11 +118,14 @@ async def test_row_security_alone_keeps_everything_of_another_tenant_away(
             await no_completion_tells_of_anything(scene)
 
 
-async def test_without_row_security_it_would_have_been_seen(tmp_path: Path) -> None:
+async def test_without_row_security_it_would_have_been_seen(tmp_path: Path, zygote: Zygote) -> None:
     """Otherwise the test above would be content with conditions that it did not switch off."""
     settings = settings_with_files(tmp_path)
     with row_security_alone():
-        async with open_app(settings, is_hosted=True) as app, AsyncExitStack() as stack:
+        async with (
+            open_app(settings, is_hosted=True, zygote=zygote) as app,
+            AsyncExitStack() as stack,
+        ):
             owner = await entered(stack, app, "acme")
             stranger = await entered(stack, app, "stranger")
             await call(owner, "ingest_dataset", source=[{"a": 1}], name="vault_alpha")

@@ -8,6 +8,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import (
     Denied,
     InvalidInput,
@@ -169,10 +170,13 @@ async def test_no_address_reaches_the_canary(tmp_path: Path, canary: Canary) -> 
 
 
 async def test_no_address_reaches_it_through_the_tool_either(
-    tmp_path: Path, canary: Canary
+    tmp_path: Path, canary: Canary, zygote: Zygote
 ) -> None:
     settings = Settings(data_dir=tmp_path)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         for address in ADDRESSES:
             source = address.replace("PORT", str(canary.port))
             await failure(client, "ingest_dataset", source=source)
@@ -361,7 +365,7 @@ async def test_the_proxy_of_the_environment_is_not_asked(
 
 
 async def test_a_file_of_a_named_host_becomes_a_dataset(
-    tmp_path: Path, files: FileServer, authority: Authority
+    tmp_path: Path, files: FileServer, authority: Authority, zygote: Zygote
 ) -> None:
     origin = f"https://localhost:{files.server_port}"
     settings = Settings(
@@ -369,7 +373,10 @@ async def test_a_file_of_a_named_host_becomes_a_dataset(
         fetch_origins=(origin,),
         fetch_ca_file=authority.publish(tmp_path / "ca.pem"),
     )
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         done = await call(client, "ingest_dataset", source=f"{origin}/data/orders.csv?sig=secret")
         assert (done["name"], done["rows_written"]) == ("default.orders", 2)
         assert await ask(client, "SELECT word FROM orders ORDER BY n") == [["one"], ["two"]]

@@ -12,6 +12,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.models.making import FEATURES, FLOWERS, classifier, endless, prices, put, regressor
@@ -143,10 +144,10 @@ async def test_many_rows_are_scored_whole(client: Client, files: Path) -> None:
 
 
 @pytest.fixture
-async def hasty(settings: Settings) -> AsyncIterator[Client]:
+async def hasty(settings: Settings, zygote: Zygote) -> AsyncIterator[Client]:
     """A server that lets a scoring take one second."""
     async with (
-        open_app(settings.model_copy(update={"model_timeout_s": 1.0})) as app,
+        open_app(settings.model_copy(update={"model_timeout_s": 1.0}), zygote=zygote) as app,
         Client(LakeServer(app.services, app.caller)) as client,
     ):
         yield client

@@ -5,14 +5,14 @@ import json
 from mcp.client import Client
 
 from tests.notebooks.running import magic, source
-from tests.server.asking import call, failure
+from tests.server.asking import call, failure, unmarked
 
 TEXT = source("print(1)", magic("%sql\nSELECT 1")).replace("\n", "\r\n")
 
 
 async def resource(client: Client, uri: str) -> str:
     [content] = (await client.read_resource(uri)).contents
-    return getattr(content, "text", "")
+    return unmarked(getattr(content, "text", ""))
 
 
 async def test_a_notebook_is_kept_byte_for_byte_in_revisions(client: Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from servicetsunami import errors
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import RemotePending, RemoteUnavailable, ServerError, TooManyCalls
 from servicetsunami.settings import Settings
 from servicetsunami.transport.admission import Admission, Operation
@@ -23,8 +24,8 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    async with open_app(Settings(data_dir=tmp_path), is_hosted=True) as running:
+async def app(tmp_path: Path, zygote: Zygote) -> AsyncIterator[App]:
+    async with open_app(Settings(data_dir=tmp_path), is_hosted=True, zygote=zygote) as running:
         yield running
 
 

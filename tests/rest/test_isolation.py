@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from tests.hosted.test_isolation import (
     BASES,
     SECRET,
@@ -87,9 +88,9 @@ async def speaking(stack: AsyncExitStack, app: App, tenant: str) -> httpx.AsyncC
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[RestScene]:
+async def scene(tmp_path: Path, zygote: Zygote) -> AsyncIterator[RestScene]:
     async with (
-        open_app(settings_with_files(tmp_path), is_hosted=True) as app,
+        open_app(settings_with_files(tmp_path), is_hosted=True, zygote=zygote) as app,
         AsyncExitStack() as stack,
     ):
         at_home = await entered(stack, app, "acme")

@@ -119,6 +119,38 @@ def test_indexes_are_filled_searched_and_deleted(speak: Speaker) -> None:
     assert ok(client.delete(path))["kind"] == "index"
 
 
+def test_a_catalog_is_described_and_deleted_only_when_it_is_empty(speak: Speaker) -> None:
+    client, other = speak("described"), speak("undescribed")
+    [catalog] = ok(client.get(f"{CONNECTOR}/catalogs"))["catalogs"]
+    path = f"{CONNECTOR}/catalogs/{catalog['name']}"
+    said = {"comment": "What the shops have sold."}
+
+    assert ok(client.put(path, json=said)) == catalog | said
+    assert ok(client.get(path)) == catalog | said
+    [foreign] = ok(other.get(f"{CONNECTOR}/catalogs"))["catalogs"]
+    assert "comment" not in foreign
+
+    store(client, "t", [{"n": 1}])
+    told = problem(client.delete(path), 409, "Conflict")
+    assert "1 datasets" in told["what"]
+    assert ok(client.get(path))["comment"] == said["comment"]
+    ok(client.delete(f"{NATIVE}/datasets/t"))
+    gone = ok(client.delete(path))
+    assert gone["name"] == catalog["name"]
+    assert "Databricks" not in gone["next"]
+    assert ok(client.get(path)) == catalog
+
+
+def test_the_catalog_of_another_is_one_that_is_not_there(speak: Speaker) -> None:
+    client = speak("nosy")
+    [own] = ok(client.get(f"{CONNECTOR}/catalogs"))["catalogs"]
+    for name in (f"{own['name']}x", "servicetsunami_described"):
+        for method, body in (("GET", None), ("PUT", {"comment": "x"}), ("DELETE", None)):
+            answer = client.request(method, f"{CONNECTOR}/catalogs/{name}", json=body)
+            told = problem(answer, 404, "NotFound")
+            assert told["what"] == f"No catalog is named {name!r}."
+
+
 def test_a_tenant_sees_its_own_catalog_and_how_it_stands(speak: Speaker) -> None:
     client = speak("catalogs")
     store(client, "t", [{"n": 1}])

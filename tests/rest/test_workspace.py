@@ -43,11 +43,19 @@ def test_usage_tells_what_has_arrived_and_answers_while_the_workspace_is_down(
 ) -> None:
     created = ok(client.post(f"{CONNECTOR}/catalogs"))
     assert "servicetsunami_acme" in created["done"]
+    where = f"{CONNECTOR}/catalogs/servicetsunami_acme"
+    ok(client.put(where, json={"comment": "Of acme."}))
+    assert workspace.state.catalogs["servicetsunami_acme"].comment != "Of acme."
+    ok(client.post(f"{CONNECTOR}/catalogs"))
+    assert workspace.state.catalogs["servicetsunami_acme"].comment == "Of acme."
     store(client, "t", [{"n": 1}])
     while used(client)["resources"]["datasets"]["in_databricks"] < 1:
         assert ok(client.get(f"{NATIVE}/databricks/status"))["parked"] == 0
     assert workspace.rows("servicetsunami_acme.default.t") == [(1,)]
     assert ok(client.get(f"{NATIVE}/databricks/health"))["databricks"] == "connected"
+
+    told = ok(client.get(f"{NATIVE}/databricks/usage", params={"costs": "true"}))
+    assert told["cost"]["state"] in {"not read yet", "known"}
 
     workspace.down()
     store(client, "u", [{"n": 1}])

@@ -12,6 +12,7 @@ from servicetsunami.app import App, open_app
 from servicetsunami.cli.commands import app as commands
 from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.caller import LOCAL_TENANT
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import InvalidInput
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.settings import Settings
@@ -22,8 +23,8 @@ NOTEBOOK = "# Databricks notebook source\nprint(1)\n"
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    async with open_app(Settings(data_dir=tmp_path, budget_dbus=7.0)) as app:
+async def app(tmp_path: Path, zygote: Zygote) -> AsyncIterator[App]:
+    async with open_app(Settings(data_dir=tmp_path, budget_dbus=7.0), zygote=zygote) as app:
         yield app
 
 
@@ -68,9 +69,10 @@ async def test_what_is_no_budget_is_refused(budgets: Budgets, tenant: str, given
 @pytest.mark.slow
 async def test_a_budget_of_runs_warns_then_stops_notebooks_and_leaves_queries(
     tmp_path: Path,
+    zygote: Zygote,
 ) -> None:
     async with (
-        open_app(Settings(data_dir=tmp_path)) as app,
+        open_app(Settings(data_dir=tmp_path), zygote=zygote) as app,
         Client(LakeServer(app.services, app.caller)) as client,
     ):
         budgets = app.services.tenant_usage.budgets

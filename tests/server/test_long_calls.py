@@ -13,6 +13,7 @@ from mcp_types import TextContent
 from servicetsunami.app import App, open_app
 from servicetsunami.domain.dataset import WriteMode
 from servicetsunami.domain.run import Run
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import LimitExceeded
 from servicetsunami.services.answers import Answer
 from servicetsunami.services.ingestion import IngestRequest
@@ -102,10 +103,15 @@ async def test_a_long_call_is_stopped_by_its_tenant_alone(app: App, client: Clie
     assert (stopped["state"], stopped["error"]) == ("CANCELED", "It was asked to stop.")
 
 
-async def test_a_server_that_stops_says_so_of_what_went_on(settings: Settings) -> None:
-    async with open_app(settings) as app:
+async def test_a_server_that_stops_says_so_of_what_went_on(
+    settings: Settings, zygote: Zygote
+) -> None:
+    async with open_app(settings, zygote=zygote) as app:
         run = await at_once(app, endless_work)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         found = (await call(client, "get_run", run_id=run.id))["run"]
     assert (found["state"], found["error"]) == ("CANCELED", "The server was stopped.")
 
@@ -139,9 +145,9 @@ async def test_a_call_that_is_given_up_leaves_no_work_behind(app: App) -> None:
 
 
 @pytest.fixture
-async def hasty(settings: Settings) -> AsyncIterator[App]:
+async def hasty(settings: Settings, zygote: Zygote) -> AsyncIterator[App]:
     """A server that lets a scoring take two seconds."""
-    async with open_app(settings.model_copy(update={"model_timeout_s": 2.0})) as app:
+    async with open_app(settings.model_copy(update={"model_timeout_s": 2.0}), zygote=zygote) as app:
         yield app
 
 

@@ -194,7 +194,7 @@ async def test_a_dataset_is_a_resource_and_its_name_completes(client: Client) ->
 
     [content] = (await client.read_resource("lake://datasets/sales.orders")).contents
     assert isinstance(content, TextResourceContents)
-    assert json.loads(content.text)["row_count"] == 1
+    assert json.loads(unmarked(content.text))["row_count"] == 1
     template = ResourceTemplateReference(uri="lake://datasets/{schema}.{table}")
     schema = await client.complete(template, {"name": "schema", "value": "sa"})
     table = await client.complete(

@@ -7,6 +7,7 @@ from anyio import to_thread
 from mcp.client import Client
 
 from servicetsunami.app import open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
@@ -88,9 +89,12 @@ async def test_a_source_that_cannot_be_read_says_why(client: Client, files: Path
     assert (await call(client, "list_assets"))["total"] == 0
 
 
-async def test_the_servers_own_files_are_not_a_source(files: Path) -> None:
+async def test_the_servers_own_files_are_not_a_source(files: Path, zygote: Zygote) -> None:
     settings = Settings(data_dir=files / "lake", allowed_roots=(files,))
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         await call(client, "ingest_dataset", source=[{"a": 1}], name="t")
         [parquet] = await to_thread.run_sync(lambda: list(files.rglob("*.parquet")))
 

@@ -9,6 +9,7 @@ import pytest
 from mcp.client import Client
 
 from servicetsunami.app import open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.databases import PostgresqlServer, postgresql_server
@@ -41,9 +42,12 @@ async def test_it_also_holds_on_postgresql(
     await case(**{name: given[name] for name in inspect.signature(case).parameters})
 
 
-async def test_what_one_server_wrote_the_next_one_reads(settings: Settings) -> None:
+async def test_what_one_server_wrote_the_next_one_reads(settings: Settings, zygote: Zygote) -> None:
     for rows_expected in (1, 2):
-        async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as one:
+        async with (
+            open_app(settings, zygote=zygote) as app,
+            Client(LakeServer(app.services, app.caller)) as one,
+        ):
             write = {"source": [{"a": 1}], "name": "t", "mode": "append"}
             assert not (await one.call_tool("ingest_dataset", write)).is_error
             sql = {"sql": "SELECT count(*) FROM t"}

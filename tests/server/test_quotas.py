@@ -11,6 +11,7 @@ from mcp.client import Client
 from servicetsunami.app import App, open_app
 from servicetsunami.app.costs import at_once
 from servicetsunami.domain.caller import LOCAL_TENANT
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
@@ -19,9 +20,12 @@ NOTEBOOK = "# Databricks notebook source\nprint(1)\n"
 
 
 @asynccontextmanager
-async def served(folder: Path, **quotas: int) -> AsyncGenerator[tuple[App, Client]]:
+async def served(folder: Path, zygote: Zygote, **quotas: int) -> AsyncGenerator[tuple[App, Client]]:
     settings = Settings(data_dir=folder, allowed_roots=()).model_copy(update=quotas)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         yield app, client
 
 
@@ -36,8 +40,9 @@ def files_of(folder: Path) -> set[Path]:
 
 async def test_rows_beyond_the_quota_are_refused_before_anything_is_committed(
     tmp_path: Path,
+    zygote: Zygote,
 ) -> None:
-    async with served(tmp_path, quota_rows=10) as (_, client):
+    async with served(tmp_path, zygote, quota_rows=10) as (_, client):
         await call(client, "ingest_dataset", source=rows(6), name="t")
         before = files_of(tmp_path)
 
@@ -62,8 +67,9 @@ async def test_rows_beyond_the_quota_are_refused_before_anything_is_committed(
 
 async def test_all_versions_count_as_storage_and_nothing_is_walked_through(
     tmp_path: Path,
+    zygote: Zygote,
 ) -> None:
-    async with served(tmp_path) as (_, client):
+    async with served(tmp_path, zygote) as (_, client):
         for mode in ("create", "overwrite", "overwrite"):
             await call(client, "ingest_dataset", source=rows(100), name="t", mode=mode)
         await call(client, "save_notebook", name="n", content=NOTEBOOK)
@@ -80,10 +86,11 @@ async def test_all_versions_count_as_storage_and_nothing_is_walked_through(
 
 async def test_storage_beyond_the_quota_is_refused_for_data_models_and_notebooks(
     tmp_path: Path,
+    zygote: Zygote,
 ) -> None:
     # Numbers that cannot be packed: 8 bytes each.
     wide = [{"n": (n * 2654435761) % 2**61, "m": (n * 40503) % 2**59} for n in range(40_000)]
-    async with served(tmp_path, quota_storage_mb=1) as (_, client):
+    async with served(tmp_path, zygote, quota_storage_mb=1) as (_, client):
         await call(client, "ingest_dataset", source=wide, name="t")
         before = files_of(tmp_path)
 
@@ -100,21 +107,25 @@ async def test_storage_beyond_the_quota_is_refused_for_data_models_and_notebooks
         assert usage["assets"][1]["count"] == 0
 
 
-async def test_who_is_full_already_is_told_before_anything_is_read(tmp_path: Path) -> None:
+async def test_who_is_full_already_is_told_before_anything_is_read(
+    tmp_path: Path, zygote: Zygote
+) -> None:
     wide = [{"n": (n * 2654435761) % 2**61, "m": (n * 40503) % 2**59} for n in range(80_000)]
-    async with served(tmp_path) as (_, client):
+    async with served(tmp_path, zygote) as (_, client):
         await call(client, "ingest_dataset", source=wide, name="t")
 
-    async with served(tmp_path, quota_storage_mb=1) as (_, client):
+    async with served(tmp_path, zygote, quota_storage_mb=1) as (_, client):
         said = await failure(client, "ingest_dataset", source=rows(1), name="u")
     assert said.startswith("You would keep 1.")
     assert "MiB, and 1.0 MiB are allowed: nothing was kept." in said
 
 
-async def test_assets_of_each_kind_are_counted_when_one_more_is_made(tmp_path: Path) -> None:
+async def test_assets_of_each_kind_are_counted_when_one_more_is_made(
+    tmp_path: Path, zygote: Zygote
+) -> None:
     task = {"task_key": "t", "notebook_task": {"notebook_path": "n1"}}
     quotas = {f"quota_{kind}": 1 for kind in ("datasets", "notebooks", "jobs", "indexes")}
-    async with served(tmp_path, **quotas | {"quota_datasets": 2}) as (_, client):
+    async with served(tmp_path, zygote, **quotas | {"quota_datasets": 2}) as (_, client):
         await call(client, "save_notebook", name="n1", content=NOTEBOOK)
         await call(client, "save_notebook", name="n1", content=NOTEBOOK + "# 2\n")
         said = await failure(client, "save_notebook", name="n2", content=NOTEBOOK)
@@ -138,8 +149,10 @@ async def test_assets_of_each_kind_are_counted_when_one_more_is_made(tmp_path: P
         assert (await call(client, "list_assets"))["total"] == 2
 
 
-async def test_a_quota_of_one_tenant_takes_nothing_from_another(tmp_path: Path) -> None:
-    async with served(tmp_path, quota_rows=5) as (app, client):
+async def test_a_quota_of_one_tenant_takes_nothing_from_another(
+    tmp_path: Path, zygote: Zygote
+) -> None:
+    async with served(tmp_path, zygote, quota_rows=5) as (app, client):
         await call(client, "ingest_dataset", source=rows(5), name="t")
         other = replace(app.caller(), tenant="other")
         async with Client(LakeServer(app.services, lambda: other)) as stranger:

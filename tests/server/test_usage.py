@@ -7,6 +7,7 @@ from mcp.client import Client
 
 from servicetsunami.app import open_app
 from servicetsunami.domain.caller import LOCAL_TENANT, Caller
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
@@ -36,8 +37,13 @@ async def test_counts_wait_for_a_database_that_is_away_and_fail_no_call(tmp_path
     await metadata.close()
 
 
-async def test_calls_are_counted_with_their_rows_and_failures(settings: Settings) -> None:
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+async def test_calls_are_counted_with_their_rows_and_failures(
+    settings: Settings, zygote: Zygote
+) -> None:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         await call(client, "ingest_dataset", source=[{"a": 1}, {"a": 2}], name="t")
         await failure(client, "ingest_dataset", source=[{"a": 1}], name="t")
         await ask(client, "SELECT a FROM t")
@@ -53,11 +59,14 @@ async def test_calls_are_counted_with_their_rows_and_failures(settings: Settings
 
 
 async def test_an_ingest_that_takes_too_long_is_stopped_without_a_trace(
-    tmp_path: Path, files: Path
+    tmp_path: Path, files: Path, zygote: Zygote
 ) -> None:
     (files / "big.csv").write_text("a,b\n" + "1,some text\n" * 500_000)
     settings = Settings(data_dir=tmp_path / "d", allowed_roots=(files,), ingest_timeout_s=0.05)
-    async with open_app(settings) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(settings, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         message = await failure(client, "ingest_dataset", source="big.csv")
 
         assert "nothing was written" in message

@@ -3,7 +3,10 @@ from datetime import date, timedelta
 import anyio
 
 from servicetsunami.domain.budget import Budget
-from servicetsunami.domain.cost import CostLine, CostReport, Estimate, Rate
+from servicetsunami.domain.cost import CostLine, CostReport, Estimate, Rate, RunCost
+from servicetsunami.domain.notebook import NotebookName
+from servicetsunami.domain.run import Run, RunState
+from servicetsunami.domain.run_cost import PastRun
 from servicetsunami.stores.costs import KnownCosts, WorkTotals
 from servicetsunami.stores.database import Database
 from tests.stores.values import NOON
@@ -18,6 +21,8 @@ REPORT = CostReport(
         CostLine(day=date(2026, 11, 2), product="SQL", dbus=1.5, list_cost=None, is_exact=False)
     ],
     rates={"w": Rate(dbus_per_s=0.25, list_per_dbu=None)},
+    runs={"7": RunCost(dbus=0.5, list_cost=None)},
+    workspace_id="4242",
     shared_error="No.",
 )
 
@@ -79,7 +84,7 @@ async def test_work_counts_as_expected_until_it_has_ended(database: Database) ->
         number = await work.begin("acme", "w", took(10.0), at=NOON)
         await work.begin("other", "w", took(99.0), at=NOON)
         assert await work.totals("acme", since=NOON) == WorkTotals(
-            statements=1, seconds=10.0, dbus=1.0, list_cost=0.0
+            statements=1, seconds=10.0, dbus=1.0, list_cost=0.0, unpriced=1
         )
         assert await work.earlier_seconds("acme", "w") == ()
 
@@ -110,3 +115,56 @@ async def test_who_locks_a_tenant_sees_what_those_before_have_noted(database: Da
             tasks.start_soon(begin_if_first)
 
     assert len(begun) == 1
+
+
+def run_there(id: str, state: RunState, **remote: object) -> Run:
+    """A run on Databricks that took a minute."""
+    return Run(
+        id=id,
+        tenant="acme",
+        subject="acme",
+        name="n",
+        notebook=NotebookName("n"),
+        revision=1,
+        parameters={},
+        state=state,
+        ran_on="databricks",
+        reason="",
+        isolation=None,
+        timeout_s=60.0,
+        cells_total=1,
+        created_at=NOON,
+        started_at=NOON,
+        ended_at=NOON + timedelta(minutes=1) if state.is_ended else None,
+        remote=remote,
+    )
+
+
+async def test_runs_there_are_found_by_what_they_took_and_by_what_they_were_expected_to(
+    database: Database,
+) -> None:
+    cost = {"dbus": 1.5, "list_cost": None}
+    runs = [
+        run_there("a", RunState.SUCCESS, run_id=11, source="a long text"),
+        run_there("b", RunState.FAILED, run_id=12, cost=cost),
+        run_there("c", RunState.RUNNING, run_id=13, cost={**cost, "list_cost": 2.0}),
+        run_there("d", RunState.PENDING, cost=cost),
+        # It was never begun there, so it will never cost anything.
+        run_there("e", RunState.CANCELED, cost=cost),
+        run_there("f", RunState.PENDING, cost={"dbus": None, "list_cost": None}),
+    ]
+    async with database.begin() as transaction:
+        for run in runs:
+            await transaction.runs.add(run)
+
+    async with database.read() as transaction:
+        past = await transaction.run_costs.past_there("acme", limit=10)
+        expected = await transaction.run_costs.expected_there("acme", since=NOON)
+        assert await transaction.run_costs.expected_there("acme", since=NOON + HOUR) == ()
+        assert await transaction.run_costs.past_there("other", limit=10) == ()
+
+    ended_at = NOON + timedelta(minutes=1)
+    assert past == (
+        PastRun(number="11", job_id=None, notebook="n", seconds=60.0, ended_at=ended_at),
+    )
+    assert sorted(expected, key=str) == [("12", 1.5, None), ("13", 1.5, 2.0), (None, 1.5, None)]

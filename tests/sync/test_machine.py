@@ -24,8 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.outbox import AssetKind, Change, OutboxItem
-from servicetsunami.errors import RemoteConflict, RemoteDenied, RemoteUnavailable
+from servicetsunami.errors import BudgetUsedUp, RemoteConflict, RemoteDenied, RemoteUnavailable
 from servicetsunami.stores.database import Database, Transaction
 from servicetsunami.sync.worker import Lease, Pace, SyncWorker
 
@@ -40,6 +41,7 @@ class Fate(StrEnum):
     AWAY = "away"
     LOST = "the answer is lost, the effect is kept"
     CONFLICT = "conflict"
+    HELD = "the budget is used up"
     DENIED = "denied"
     BUG = "bug"
     CRASH_BEFORE = "the server is killed before the effect"
@@ -107,6 +109,7 @@ class ModelCourier:
         failures = {
             Fate.AWAY: RemoteUnavailable("away", "wait"),
             Fate.CONFLICT: RemoteConflict("busy", "wait"),
+            Fate.HELD: BudgetUsedUp("used up", "wait"),
             Fate.DENIED: RemoteDenied("no", "ask"),
             Fate.BUG: ZeroDivisionError("bug"),
         }
@@ -154,10 +157,14 @@ class SyncMachine(RuleBasedStateMachine):
             metadata=Process(self.database),  # ty: ignore[invalid-argument-type]
             couriers={AssetKind.DATASET: self.courier},
             owner="w",
+            admit=self.admit,
             clock=lambda: self.now,
             rng=lambda: 0.5,
             pace=Pace(lanes=1, lease_s=LEASE_S, attempts_max=3),
         )
+
+    async def admit(self, tenant: str) -> Permit:
+        return Permit(payer=tenant)
 
     async def take_over(self) -> None:
         """Another server works while this one sleeps beyond its lease."""

@@ -8,8 +8,10 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.outbox import AssetKind, Change, OutboxItem
 from servicetsunami.errors import (
+    BudgetUsedUp,
     ConfigurationError,
     Conflict,
     RemoteConflict,
@@ -70,11 +72,31 @@ def courier() -> Recorder:
     return Recorder()
 
 
-def worker_on(database: Database, courier: Recorder, clock: Clock, **pace: float) -> SyncWorker:
+@dataclass
+class Purse:
+    """A budget that a test empties and fills."""
+
+    is_empty: bool = False
+
+    async def admit(self, tenant: str) -> Permit:
+        if self.is_empty:
+            raise BudgetUsedUp("The budget is used up.", "Wait.")
+        return Permit(payer=tenant)
+
+
+def worker_on(
+    database: Database,
+    courier: Recorder,
+    clock: Clock,
+    *,
+    budget: Purse | None = None,
+    **pace: float,
+) -> SyncWorker:
     return SyncWorker(
         metadata=database,  # ty: ignore[invalid-argument-type] - it has begin() and read()
         couriers={AssetKind.DATASET: courier},
         owner="me",
+        admit=(budget or Purse()).admit,
         clock=clock,
         rng=lambda: 0.5,
         pace=Pace(**{"lanes": 1, **pace}),  # ty: ignore[invalid-argument-type]
@@ -216,6 +238,40 @@ async def test_what_may_pass_is_tried_again_with_growing_pauses_and_parked_at_th
 
     assert waits == [0.5, 1.0, 2.0]
     assert (await worker.run_once(items_max=1)).parked == 1
+
+
+async def test_what_a_budget_holds_is_kept_and_goes_on_when_there_is_money_again(
+    database: Database, courier: Recorder, clock: Clock
+) -> None:
+    one, two, free = await put(database, "a", "a", "b")
+    purse = Purse(is_empty=True)
+    worker = worker_on(database, courier, clock, budget=purse)
+
+    async def paid(lease: Lease) -> None:
+        if lease.leased.item.subject == "a":
+            assert (await lease.permit()).payer == "acme"
+
+    courier.meanwhile = paid
+    batch = await worker.run_once(items_max=10)
+
+    assert (batch.held, batch.done, batch.claimed) == (1, 1, 2)
+    assert courier.delivered_items == [f"b#{free}"]
+    async with database.read() as transaction:
+        [a] = await transaction.outbox.overview("acme")
+    assert (a.is_held, a.waiting, a.parked, a.attempts) == (True, 2, 0, 0)
+    assert a.last_error == "The budget is used up. Wait."
+    assert worker.unavailable_reason is None
+    # Nobody asks again at once; time lets it go, and so does a budget that is changed.
+    assert (await worker.run_once(items_max=10)).claimed == 0
+    clock.forward(301)
+    assert (await worker.run_once(items_max=10)).held == 1
+    purse.is_empty = False
+    assert (await worker.run_once(items_max=10)).claimed == 0
+    async with database.begin() as transaction:
+        assert await transaction.outbox.let_go("acme") == 1
+    assert (await worker.run_once(items_max=10)).done == 2
+    assert courier.delivered_items[1:] == [f"a#{one}", f"a#{two}"]
+    assert await queues(database) == {}
 
 
 async def test_a_bug_is_logged_and_the_others_go_on(

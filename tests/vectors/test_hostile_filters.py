@@ -16,6 +16,7 @@ from mcp.client import Client
 from mcp_types import TextContent
 
 from servicetsunami.app import App, open_app
+from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, unmarked
@@ -94,9 +95,13 @@ async def test_filters_are_answered_rightly_or_refused(indexed: Client, files: P
 
 async def test_a_filter_that_leaves_too_much_is_refused_rather_than_cut(
     settings: Settings,
+    zygote: Zygote,
 ) -> None:
     few = settings.model_copy(update={"query_rows_max": 3})
-    async with open_app(few) as app, Client(LakeServer(app.services, app.caller)) as client:
+    async with (
+        open_app(few, zygote=zygote) as app,
+        Client(LakeServer(app.services, app.caller)) as client,
+    ):
         await call(client, "index_documents", index="help", source=DOCUMENTS)
         assert await outcome(client, "n < 2") == {"a", "f", "h"}
         assert "leaves more than 3 documents" in str(await outcome(client, "n < 3"))

@@ -11,6 +11,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.costs import CostReports
 from servicetsunami.services.quotas import Quotas
+from servicetsunami.services.run_spending import RunSpending
 from servicetsunami.services.spending import Spending
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
@@ -23,6 +24,7 @@ class Costs:
     quotas: Quotas
     budgets: Budgets
     spending: Spending
+    run_spending: RunSpending
     reports: CostReports
     shared_endpoints: frozenset[str]
 
@@ -42,6 +44,7 @@ def costs(
         quotas=quotas(settings),
         budgets=budgets,
         spending=Spending(metadata=metadata, budgets=budgets, currency=currency),
+        run_spending=RunSpending(budgets=budgets, currency=currency),
         reports=CostReports(
             metadata=metadata,
             connection=connection,

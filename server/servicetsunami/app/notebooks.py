@@ -20,6 +20,7 @@ from servicetsunami.services.notebook_runs import NotebookRuns
 from servicetsunami.services.notebooks import Notebooks
 from servicetsunami.services.remote_jobs import RemoteJobs
 from servicetsunami.services.remote_runs import RemoteRuns
+from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.run_plans import RunPlans
 from servicetsunami.services.run_records import RunRecords
@@ -41,13 +42,16 @@ def runs(
     tasks: TaskGroup,
     connection: Connection,
     costs: Costs,
+    audit: RunAudit,
     caller_of: Callable[[str, str], Caller],
     wake: Callable[[], None],
 ) -> tuple[Runs, Jobs]:
     """The services for runs and jobs, with what they stand on."""
     plans = RunPlans(notebooks)
-    here = _here(settings, plans, records, data=data, pool=pool, costs=costs, tasks=tasks)
-    work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=JobSql(data))
+    here = _here(
+        settings, plans, records, data=data, pool=pool, costs=costs, audit=audit, tasks=tasks
+    )
+    work = JobTasks(notebooks=notebooks, plans=plans, here=here, sql=JobSql(data), audit=audit)
     engine = _engine(settings, metadata, work, tasks, caller_of)
     remote_runs, remote_jobs = _there(
         settings, metadata, records, connection=connection, costs=costs, tasks=tasks
@@ -81,6 +85,7 @@ def _here(
     data: RunData,
     pool: KernelPool,
     costs: Costs,
+    audit: RunAudit,
     tasks: TaskGroup,
 ) -> NotebookRuns:
     """What runs notebooks on this machine."""
@@ -90,6 +95,7 @@ def _here(
         data=NotebookData(data),
         pool=pool,
         budgets=costs.budgets,
+        audit=audit,
         tasks=tasks,
         spec_of=partial(spec_of, settings),
         data_dir=settings.data_dir,
@@ -109,7 +115,7 @@ def _there(
     runs = RemoteRuns(
         records=records,
         connection=connection,
-        budgets=costs.budgets,
+        spending=costs.run_spending,
         tasks=tasks,
         outputs_dir=settings.data_dir / "tenants",
     )
@@ -117,7 +123,7 @@ def _there(
         metadata=metadata,
         records=records,
         connection=connection,
-        budgets=costs.budgets,
+        spending=costs.run_spending,
         tasks=tasks,
     )
     return runs, jobs

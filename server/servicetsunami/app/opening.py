@@ -22,10 +22,12 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.audit import Audit
 from servicetsunami.services.recovery import Recovery
+from servicetsunami.services.run_outputs import RunOutputs
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.settings import Settings
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
+from servicetsunami.sync.places import Places
 from servicetsunami.tools.context import Services
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class App:
     engine: SqlEngine
     connection: Connection
     audit: Audit
+    outputs: RunOutputs
     worker: "SyncWorker | None"
     """Carries changes to Databricks; None where there is no workspace."""
     pools: Mapping[str, WorkerPool]
@@ -79,9 +82,7 @@ async def open_app(
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     parts = _parts(settings, closing, tasks, endpoints, is_hosted=is_hosted, zygote=zygote)
-    worker, places = sync_worker(
-        settings, metadata=parts.metadata, connection=parts.connection, zygote=parts.zygote
-    )
+    worker, places = _worker(settings, parts)
     readable = settings.databricks_readable_catalogs
     try:
         yield App(
@@ -91,6 +92,7 @@ async def open_app(
             engine=parts.engine,
             connection=parts.connection,
             audit=parts.audit,
+            outputs=parts.outputs,
             worker=worker,
             pools=_pools(parts),
             kernel_pools=parts.kernel_pools,
@@ -105,6 +107,16 @@ async def open_app(
         finally:
             with anyio.CancelScope(shield=True):
                 await closing.aclose()
+
+
+def _worker(settings: Settings, parts: Parts) -> "tuple[SyncWorker | None, Places]":
+    return sync_worker(
+        settings,
+        metadata=parts.metadata,
+        connection=parts.connection,
+        zygote=parts.zygote,
+        admit=parts.costs.budgets.admit_there,
+    )
 
 
 def _pools(parts: Parts) -> dict[str, WorkerPool]:
@@ -143,9 +155,7 @@ def _parts(
     closing.push_async_callback(audit.flush)
     usage = UsageMeter(metadata)
     closing.push_async_callback(usage.flush)
-    data_dir = settings.data_dir
-    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
-    metadata.when_opened(Recovery(metadata=metadata, results=results, data_dir=data_dir).run)
+    results, outputs = _kept(settings, metadata)
     return Parts(
         metadata=metadata,
         zygote=zygote,
@@ -159,7 +169,19 @@ def _parts(
         usage=usage,
         audit=audit,
         results=results,
+        outputs=outputs,
         tasks=tasks,
         closing=closing,
         is_hosted=is_hosted,
+        is_recorded=is_hosted if settings.audit is None else settings.audit,
     )
+
+
+def _kept(settings: Settings, metadata: Metadata) -> tuple[ResultStore, RunOutputs]:
+    """What is kept on disk for a while; what is over goes when the database is first opened."""
+    data_dir = settings.data_dir
+    results = ResultStore(data_dir / "tenants", ttl_s=settings.result_ttl_s)
+    outputs = RunOutputs(metadata=metadata, data_dir=data_dir, days=settings.notebook_output_days)
+    recovery = Recovery(metadata=metadata, results=results, outputs=outputs, data_dir=data_dir)
+    metadata.when_opened(recovery.run)
+    return results, outputs

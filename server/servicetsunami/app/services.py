@@ -24,6 +24,7 @@ from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.audit import Audit
 from servicetsunami.services.catalog import Catalog
+from servicetsunami.services.catalogs import Catalogs
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
@@ -42,7 +43,9 @@ from servicetsunami.services.remote_queries import RemoteQueries
 from servicetsunami.services.remote_vectors import RemoteVectors
 from servicetsunami.services.resources import Resources
 from servicetsunami.services.routing import Router
+from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_data import RunData
+from servicetsunami.services.run_outputs import RunOutputs
 from servicetsunami.services.run_records import RunRecords
 from servicetsunami.services.searching import Searching
 from servicetsunami.services.sync import Sync
@@ -82,9 +85,11 @@ class Parts:
     usage: UsageMeter
     audit: Audit
     results: ResultStore
+    outputs: RunOutputs
     tasks: TaskGroup
     closing: AsyncExitStack
     is_hosted: bool
+    is_recorded: bool
     kernel_pools: "list[KernelPool]" = field(default_factory=list)
     """The pool of kernels, once somebody has needed it."""
 
@@ -120,6 +125,7 @@ def services(
     records = RunRecords(metadata=metadata, owner=process_name(), lease_s=settings.run_lease_s)
     runs = cache(partial(_runs, settings, parts, records, notebooks, data, wake, kernels))
     vectors = _vectors(settings, parts, data, lake.datasets, lake.roots)
+    usage = _tenant_usage(parts)
     return Services(
         datasets=lake.datasets,
         queries=lake.queries,
@@ -130,13 +136,14 @@ def services(
         index_sync=IndexSync(metadata=metadata, connection=parts.connection, wake=wake),
         make_jobs=lambda: runs()[1],
         make_runs=lambda: runs()[0],
+        catalogs=Catalogs(metadata=metadata),
         remote_catalog=lake.remote_catalog,
         sync=_sync(parts, lake, places, wake),
-        tenant_usage=_tenant_usage(parts),
+        tenant_usage=usage,
         vectors=vectors,
         models=_models(settings, parts, lake, kernels, wake),
         long_work=LongWork(records=records, tasks=parts.tasks),
-        resources=Resources(metadata=metadata),
+        resources=Resources(metadata=metadata, usage=usage),
         searching=_searching(parts, vectors, lake.remote_catalog),
         audit=parts.audit,
         watching=Watching(metadata),
@@ -195,7 +202,7 @@ def _sync(parts: Parts, lake: Lake, places: Places, wake: Callable[[], None]) ->
         pulling=lake.pulling,
         remote_catalog=lake.remote_catalog,
         usage=parts.usage,
-        prepare=partial(prepare, parts.connection, places),
+        prepare=partial(prepare, parts.metadata, parts.connection, places),
         wake=wake,
     )
 
@@ -225,6 +232,7 @@ def _vectors(
         usage=parts.usage,
         tasks=parts.tasks,
         models=embedding_models(settings, parts.connection),
+        budgets=parts.costs.budgets,
         quotas=parts.costs.quotas,
         data_dir=settings.data_dir,
     )
@@ -319,6 +327,7 @@ def _runs(  # noqa: PLR0917 - what the services for runs stand on
         tasks=parts.tasks,
         connection=parts.connection,
         costs=parts.costs,
+        audit=RunAudit(parts.audit if parts.is_recorded else None),
         caller_of=partial(caller_of, settings),
         wake=wake,
     )

@@ -146,6 +146,7 @@ def _tell_up(settings: Settings, address: str) -> None:
 def _start_background(app: App, tasks: TaskGroup) -> None:
     """Have jobs run, and changes carried to Databricks, while clients are served."""
     tasks.start_soon(_begin_jobs_when_needed, app)
+    tasks.start_soon(app.outputs.run)
     if app.worker is not None:
         tasks.start_soon(app.worker.run)
 

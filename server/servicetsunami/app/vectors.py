@@ -8,18 +8,19 @@ from typing import Final
 from anyio.abc import TaskGroup
 
 from servicetsunami.engines.vectors.directories import open_directory
-from servicetsunami.engines.vectors.embedding import Embedder, packaged
+from servicetsunami.engines.vectors.embedding import packaged
 from servicetsunami.engines.workers.pool import WorkerPool
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.gateway.connection import Connection
+from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.datasets import Datasets
-from servicetsunami.services.embeddings import Embeddings
+from servicetsunami.services.embeddings import Embeddings, Model
 from servicetsunami.services.following import Following
 from servicetsunami.services.index_files import IndexFiles
 from servicetsunami.services.indexing import Indexing
 from servicetsunami.services.paths import AllowedRoots
 from servicetsunami.services.quotas import Quotas
-from servicetsunami.services.remote_embedder import RemoteEmbedder
+from servicetsunami.services.remote_embedder import RemoteModel
 from servicetsunami.services.run_data import RunData
 from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
@@ -51,12 +52,13 @@ def vectors(
     pool: WorkerPool,
     usage: UsageMeter,
     tasks: TaskGroup,
-    models: Sequence[Callable[[], Embedder]],
+    models: Sequence[Callable[[], Model]],
+    budgets: Budgets,
     quotas: Quotas,
     data_dir: Path,
 ) -> Vectors:
     """The services for indexes, with what they stand on; the first of `models` is the default."""
-    embeddings = Embeddings(models)
+    embeddings = Embeddings(models, budgets)
     indexing = Indexing(data=data, embeddings=embeddings, quotas=quotas, data_dir=data_dir)
     following = Following(metadata=data.metadata, indexing=indexing)
     upkeep = Upkeep(indexing=indexing, following=following, tasks=tasks)
@@ -82,11 +84,11 @@ def vectors(
     )
 
 
-def embedding_models(settings: Settings, connection: Connection) -> list[Callable[[], Embedder]]:
+def embedding_models(settings: Settings, connection: Connection) -> list[Callable[[], Model]]:
     """What opens each model: of the workspace, of directories, and the one of the package."""
-    openers: list[Callable[[], Embedder]] = []
+    openers: list[Callable[[], Model]] = []
     if settings.databricks_embedding_endpoint:
         endpoint = settings.databricks_embedding_endpoint
-        openers.append(partial(RemoteEmbedder, connection, endpoint))
+        openers.append(partial(RemoteModel, connection, endpoint))
     openers += [partial(open_directory, directory) for directory in settings.embedding_models]
     return [*openers, packaged]

@@ -85,9 +85,11 @@ def _show(states: list[dict[str, Any]], *, as_json: bool) -> None:
         whose = "its own" if state["is_own"] else "as set for all"
         typer.echo(f"{state['tenant']}  {state['month']}  ({whose})")
         for limit in state["limits"].values():
+            allowed = f"{limit['limit']:g} {limit['unit']}"
             typer.echo(
-                f"  {limit['used']:g} of {limit['limit']:g} {limit['unit']}, "
-                f"{limit['percent']:g} %: {limit['state']}"
+                f"  {limit['used']:g} of {allowed}, {limit['percent']:g} %: {limit['state']}"
+                if limit["used"] is not None
+                else f"  of {allowed}: what is used is {limit['state']}"
             )
         typer.echo(f"  {state['basis'] if state['limits'] else 'No limit.'}")
     if not states:

@@ -6,6 +6,7 @@ from servicetsunami.app import open_app
 from servicetsunami.app.databricks import caller_of
 from servicetsunami.domain.budget import Budget
 from servicetsunami.domain.tenant import tenant_name
+from servicetsunami.errors import Conflict
 from servicetsunami.settings import Settings
 
 
@@ -23,11 +24,19 @@ async def clear(settings: Settings, tenant: str) -> bool:
 
 
 async def show(settings: Settings, tenant: str, *, refresh: bool) -> dict[str, Any]:
-    """How a tenant stands; with `refresh`, after the bill was read anew."""
+    """How a tenant stands; with `refresh`, after the bill was read anew.
+
+    Raises Conflict while another server reads it, or a RemoteError.
+    """
     async with open_app(settings) as app:
         usage = app.services.tenant_usage
         if refresh:
-            await usage.reports.refresh(caller_of(settings, tenant_name(tenant), "administrator"))
+            caller = caller_of(settings, tenant_name(tenant), "administrator")
+            if not await usage.reports.refresh(caller):
+                raise Conflict(
+                    f"Another server is reading the bill of {tenant}.",
+                    "Ask again in a few minutes, without --refresh.",
+                )
         state = await usage.budgets.state(tenant_name(tenant))
         own = await usage.budgets.all()
     return {"tenant": tenant, "is_own": tenant in own, **state.as_told()}

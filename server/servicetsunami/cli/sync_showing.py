@@ -6,7 +6,7 @@ from rich.text import Text
 from servicetsunami.cli.showing import console
 from servicetsunami.services.sync_answers import SyncStatusAnswer, WorkspaceAnswer
 
-_STYLES = {"synced": "green", "waiting": "yellow", "parked": "red", "off": "dim"}
+_STYLES = {"synced": "green", "waiting": "yellow", "held": "yellow", "parked": "red", "off": "dim"}
 
 
 def show_status(status: SyncStatusAnswer) -> None:

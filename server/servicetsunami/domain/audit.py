@@ -5,12 +5,39 @@ import hmac
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
+
+from servicetsunami.errors import Denied, LimitExceeded, ServerError
 
 GENESIS: Final = "0" * 64
 """What the first record of a chain follows."""
 SERVER: Final = ""
 """The chain of what belongs to no tenant, such as refused credentials. No tenant has this name."""
+
+
+class Outcome(StrEnum):
+    """How an operation ended."""
+
+    RUNNING = "running"
+    OK = "ok"
+    FAILED = "failed"
+    """An expected failure, which the caller was told."""
+    DENIED = "denied"
+    """The credential, or the configuration, does not allow it."""
+    LIMITED = "limited"
+    """It was too much, by a limit or a quota."""
+    BROKEN = "broken"
+    """A bug, or a stop from outside."""
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """How an operation ended that raised this."""
+    if isinstance(error, Denied):
+        return Outcome.DENIED
+    if isinstance(error, LimitExceeded):
+        return Outcome.LIMITED
+    return Outcome.FAILED if isinstance(error, ServerError) else Outcome.BROKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +46,8 @@ class AuditEntry:
 
     `issuer` tells who made the credential of `subject`, which for an API key is the key's id;
     `assets` are the names that were asked for, as they were written; `arguments` is a summary with
-    a digest. `through` is set where older records were given up: the last one that went.
+    a digest. `request_id` is the operation's own, or that of the run which has done it. `through`
+    is set where older records were given up: the last one that went.
     """
 
     tenant: str

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from servicetsunami.errors import LimitExceeded
+from servicetsunami.errors import BudgetUsedUp
 
 WARN_SHARE: Final = 0.8
 """From this share of a budget on, answers carry a warning."""
@@ -90,6 +90,22 @@ class Share:
         return f"{self.used:.4g} of {self.limit:.4g} {self.unit} ({percent:.0f} %)"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Leave to begin what costs on Databricks: the verbs of the gateway that do so ask for one.
+
+    Budgets gives it for a tenant, once. `payer` None stands for the operator, and `warning` is
+    what to tell a tenant whose budget is nearly used up.
+    """
+
+    payer: str | None
+    warning: str | None = None
+
+
+THE_OPERATORS: Final = Permit(payer=None)
+"""For reading the bill alone: without it no budget would ever learn what was spent."""
+
+
 def shares(budget: Budget, spent: Spent, adding: Spent) -> Iterator[Share]:
     """How much of each limit is used, or would be."""
     units = {
@@ -112,7 +128,7 @@ def judged(
 ) -> str | None:
     """What to tell whoever begins work that uses up what is `concerned`; None when all is well.
 
-    Raises LimitExceeded when a budget is used up, or would be by this work.
+    Raises BudgetUsedUp when a budget is used up, or would be by this work.
     """
     warnings = []
     for share in shares(budget, spent, adding):
@@ -125,7 +141,7 @@ def judged(
     return " ".join(warnings) or None
 
 
-def _refusal(share: Share, at: datetime) -> LimitExceeded:
+def _refusal(share: Share, at: datetime) -> BudgetUsedUp:
     until = month_end(at).strftime("%Y-%m-%d")
     what = f"This month's budget is used up: {share}."
     if share.used < share.limit:
@@ -134,18 +150,18 @@ def _refusal(share: Share, at: datetime) -> LimitExceeded:
             f"{share.adding:.4g} more."
         )
     if share.measure in HERE:
-        return LimitExceeded(
+        return BudgetUsedUp(
             what,
             f"No run begins here until {until}, unless an administrator raises the budget; queries "
             "and ingests go on.",
         )
     if share.used < share.limit:
-        return LimitExceeded(
+        return BudgetUsedUp(
             what,
             f"Ask for less, or on this machine with run_on local: until {until} there is no more, "
             "unless an administrator raises the budget.",
         )
-    return LimitExceeded(
+    return BudgetUsedUp(
         what,
         f"Nothing begins on Databricks until {until}, unless an administrator raises the budget. "
         "Work on this machine goes on: use run_on local.",

@@ -58,11 +58,22 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """What one run was billed; `list_cost` is None where no list price was known for all of it."""
+
+    dbus: float
+    list_cost: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostReport:
     """What Databricks has billed for a tenant since a day, as of a moment.
 
     `covered_until` is the end of the newest usage that was seen: what ran later is not in it yet.
-    `shared_error` says why shares of shared warehouses are missing.
+    `runs` are those that were asked about, by their numbers there; they are in the lines as well.
+    `workspace_id` is whose usage it is; None for that of all workspaces of the account, where the
+    number of ours could not be learned. `shared_error` says why shares of shared warehouses are
+    missing.
     """
 
     since: date
@@ -71,6 +82,8 @@ class CostReport:
     currency: str
     lines: Sequence[CostLine] = ()
     rates: Mapping[str, Rate] = field(default_factory=dict)
+    runs: Mapping[str, RunCost] = field(default_factory=dict)
+    workspace_id: str | None = None
     shared_error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -82,6 +95,7 @@ class CostReport:
             "covered_until": self.covered_until.isoformat() if self.covered_until else None,
             "lines": [{**asdict(line), "day": line.day.isoformat()} for line in self.lines],
             "rates": {key: asdict(rate) for key, rate in self.rates.items()},
+            "runs": {number: asdict(cost) for number, cost in self.runs.items()},
         }
 
     @classmethod
@@ -96,6 +110,8 @@ class CostReport:
             currency=found["currency"],
             lines=lines,
             rates={key: Rate(**rate) for key, rate in found["rates"].items()},
+            runs={key: RunCost(**cost) for key, cost in found.get("runs", {}).items()},
+            workspace_id=found.get("workspace_id"),
             shared_error=found["shared_error"],
         )
 

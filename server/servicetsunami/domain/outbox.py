@@ -60,7 +60,8 @@ class LeasedItem:
 class Queue:
     """What is on its way for one kind and subject, and what holds it up.
 
-    `next_at` is None where the next try may come at any moment.
+    `next_at` is None where the next try may come at any moment. `is_held`: a budget that is used up
+    keeps it back, and nothing is wrong with it.
     """
 
     kind: AssetKind
@@ -71,3 +72,4 @@ class Queue:
     attempts: int
     last_error: str | None
     next_at: datetime | None
+    is_held: bool = False

@@ -27,6 +27,12 @@ class Catalogs:
         """Create the catalog unless it is there."""
         await self._ensure("catalogs", name, {"name": name, "comment": comment})
 
+    async def set_comment(self, catalog: str, comment: str) -> None:
+        """Have the catalog say this of itself."""
+        path = f"{_BASE}/catalogs/{quote(catalog, safe='')}"
+        body = {"comment": comment}
+        await self._client.send("PATCH", path, body=body, replay=Replay.SAFE)
+
     async def ensure_schema(self, catalog: str, schema: str) -> None:
         """Create the schema unless it is there."""
         body = {"name": schema, "catalog_name": catalog}

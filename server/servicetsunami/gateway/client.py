@@ -5,6 +5,7 @@ per second, the request. Nothing above or below this retries.
 """
 
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -18,8 +19,9 @@ import httpx
 import stamina
 from aiolimiter import AsyncLimiter
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import RemoteError, RemoteRefused
-from servicetsunami.gateway import replies
+from servicetsunami.gateway import paying, replies
 from servicetsunami.gateway.breaker import Breaker
 from servicetsunami.gateway.config import WorkspaceConfig
 from servicetsunami.gateway.credentials import Credentials, credentials_of
@@ -37,6 +39,8 @@ T = TypeVar("T")
 Query: TypeAlias = Mapping[str, str | int | bool | Sequence[str]]
 
 _BODY_BYTES_MAX: Final = 64 * 2**20
+_WORKSPACE_HEADER: Final = "X-Databricks-Org-Id"
+_NUMBERED: Final = re.compile(r"//adb-(\d+)\.\d+\.")
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -63,6 +67,8 @@ class WorkspaceClient:
             open_max_s=config.breaker_open_max_s,
             clock=clock,
         )
+        self.workspace_id = _number_in(config.host)
+        """The workspace's own number, as its address or one of its answers told; empty before."""
         self.answers: Counter[int] = Counter()
         """Requests that were sent, by the status of their answers; 0 for those without one."""
         self._unguarded = Breaker(failures_max=sys.maxsize, open_s=0, open_max_s=0, clock=clock)
@@ -81,12 +87,14 @@ class WorkspaceClient:
         body: Mapping[str, Any] | None = None,
         deadline_s: float | None = None,
         try_s: float | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, Any]:
         """Send JSON, and return the object in the answer.
 
-        Raises a RemoteError, always within `deadline_s` (as configured, if not given).
+        What may cost needs a `permit`. Raises a RemoteError, always within `deadline_s` (as
+        configured, if not given).
         """
-        once = partial(self.try_once, method, path, query=query, body=body)
+        once = partial(self.try_once, method, path, query=query, body=body, permit=permit)
         return await self.call(
             f"{method} {path}", once, replay=replay, deadline_s=deadline_s, try_s=try_s
         )
@@ -98,10 +106,11 @@ class WorkspaceClient:
         *,
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
+        permit: Permit | None = None,
     ) -> dict[str, Any]:
         """One try of `send`, for what a `call` does in several steps; raises Failure."""
         what = f"{method} {path}"
-        async with self.exchange(method, path, query=query, json=body) as response:
+        async with self.exchange(method, path, query=query, json=body, permit=permit) as response:
             content = await _read(response, what)
         try:
             return replies.json_of(content, response.headers.get("Content-Type", ""), what)
@@ -157,11 +166,13 @@ class WorkspaceClient:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         content: Callable[[], AsyncIterator[bytes]] | None = None,
+        permit: Permit | None = None,
     ) -> AsyncGenerator[httpx.Response]:
         """One request and its answer, whose body is still to be read; raises Failure.
 
         A token that has ended is renewed and the request repeated: it was not executed.
         """
+        paying.check(method, path, permit)
         what = f"{method} {path}"
         for is_last in (False, True):
             with RequestSpan(method, self.config.host) as span:
@@ -196,6 +207,9 @@ class WorkspaceClient:
             self.answers[0] += 1
             raise
         self.answers[response.status_code] += 1
+        told = response.headers.get(_WORKSPACE_HEADER, "")
+        if response.is_success and told.isdigit():
+            self.workspace_id = told
         return response
 
     async def aclose(self) -> None:
@@ -255,6 +269,12 @@ class _Tries:
         pause_s = wait_s(error, self._count, rng=self._rng)
         # What cannot end in time is not begun: the caller learns of it now.
         return max(pause_s, 0.001) if self._clock() + pause_s < self._ends_at else False
+
+
+def _number_in(host: str) -> str:
+    """The number that addresses on Azure carry; empty for others."""
+    found = _NUMBERED.search(host)
+    return "" if found is None else found[1]
 
 
 def _settle(breaker: Breaker, failure: Failure) -> None:

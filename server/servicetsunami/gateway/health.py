@@ -11,7 +11,7 @@ from servicetsunami.gateway.client import WorkspaceClient
 from servicetsunami.gateway.retry import Replay
 from servicetsunami.gateway.warehouses import Warehouses
 
-_ME: Final = "/api/2.0/preview/scim/v2/Me"
+ME: Final = "/api/2.0/preview/scim/v2/Me"
 _PART_S: Final = 3.0
 _FRESH_S: Final = 30.0
 
@@ -54,7 +54,7 @@ class Health:
         user = warehouse_id = state = None
         failure: ServerError | None = None
         try:
-            me = await self._client.send("GET", _ME, replay=Replay.SAFE, deadline_s=_PART_S)
+            me = await self._client.send("GET", ME, replay=Replay.SAFE, deadline_s=_PART_S)
             reachable = authenticated = True
             user = str(me.get("userName") or me.get("displayName") or "")
             warehouse_id = await self._warehouses.choose()

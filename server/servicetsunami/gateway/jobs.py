@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.run import RunState
 from servicetsunami.errors import RemoteNotFound
 from servicetsunami.gateway import replies
@@ -114,14 +115,18 @@ class Jobs:
         except RemoteNotFound:
             return
 
-    async def run_now(self, job_id: int, parameters: Mapping[str, str], *, token: str) -> int:
+    async def run_now(
+        self, job_id: int, parameters: Mapping[str, str], *, token: str, permit: Permit
+    ) -> int:
         """Begin a run; the same `token` begins it once, however often it is asked for."""
         body = {
             "job_id": job_id,
             "job_parameters": dict(parameters),
             "idempotency_token": token,
         }
-        answer = await self._client.send("POST", f"{_JOBS}/run-now", body=body, replay=Replay.SAFE)
+        answer = await self._client.send(
+            "POST", f"{_JOBS}/run-now", body=body, replay=Replay.SAFE, permit=permit
+        )
         with replies.understood("the start of a job"):
             return int(answer["run_id"])
 
@@ -148,12 +153,14 @@ class Jobs:
         answer = await self._client.send("GET", f"{_RUNS}/list", query=query, replay=Replay.SAFE)
         return [_run(each, ()) for each in answer.get("runs") or ()]
 
-    async def repair(self, run_id: int, *, latest_repair_id: int | None) -> None:
+    async def repair(self, run_id: int, *, latest_repair_id: int | None, permit: Permit) -> None:
         """Run again what failed in an ended run. No token: who asks twice has two repairs."""
         body: dict[str, Any] = {"run_id": run_id, "rerun_all_failed_tasks": True}
         if latest_repair_id is not None:
             body["latest_repair_id"] = latest_repair_id
-        await self._client.send("POST", f"{_RUNS}/repair", body=body, replay=Replay.UNSAFE)
+        await self._client.send(
+            "POST", f"{_RUNS}/repair", body=body, replay=Replay.UNSAFE, permit=permit
+        )
 
     async def _pages(
         self, path: str, query: Mapping[str, Any]

@@ -9,10 +9,10 @@ from typing import Any, Final
 from servicetsunami.errors import RemoteNotFound
 from servicetsunami.gateway import replies
 from servicetsunami.gateway.client import WorkspaceClient
+from servicetsunami.gateway.health import ME
 from servicetsunami.gateway.retry import Replay
 
 _PATH: Final = "/api/2.0/workspace"
-_ME: Final = "/api/2.0/preview/scim/v2/Me"
 _FOLDERS_MAX: Final = 200
 _FORMATS: Final = {"source": "SOURCE", "jupyter": "JUPYTER"}
 
@@ -43,7 +43,7 @@ class Notebooks:
     async def folder(self, tenant: str) -> str:
         """The folder of a tenant's notebooks; `~` in the root is the home of these credentials."""
         if self._root.startswith("~") and not self._home:
-            me = await self._client.send("GET", _ME, replay=Replay.SAFE)
+            me = await self._client.send("GET", ME, replay=Replay.SAFE)
             with replies.understood("the question who we are"):
                 self._home = f"/Users/{me['userName']}"
         return f"{self._root.replace('~', self._home, 1)}/{tenant}"

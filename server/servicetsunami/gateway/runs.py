@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.run import RunState
 from servicetsunami.errors import RemoteError, RemoteUnavailable
 from servicetsunami.gateway import replies
@@ -70,6 +71,7 @@ class Runs:
         parameters: Mapping[str, str],
         token: str,
         timeout_s: float,
+        permit: Permit,
     ) -> int:
         """Start a run; the same `token` starts it once, however often it is asked for."""
         task: dict[str, Any] = {
@@ -88,7 +90,9 @@ class Runs:
             "idempotency_token": token,
             "timeout_seconds": max(1, round(timeout_s)),
         }
-        answer = await self._client.send("POST", f"{_RUNS}/submit", body=body, replay=Replay.SAFE)
+        answer = await self._client.send(
+            "POST", f"{_RUNS}/submit", body=body, replay=Replay.SAFE, permit=permit
+        )
         with replies.understood("the start of a run"):
             return int(answer["run_id"])
 

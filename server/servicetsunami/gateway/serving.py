@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
+from servicetsunami.domain.budget import Permit
+from servicetsunami.domain.cost import TENANT_TAG
 from servicetsunami.errors import RemoteNotFound
 from servicetsunami.gateway import replies
 from servicetsunami.gateway.client import WorkspaceClient
@@ -65,19 +67,24 @@ class Serving:
             return None
         return _endpoint(answer)
 
-    async def create(self, name: str, entity: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    async def create(
+        self, name: str, entity: Mapping[str, Any], tags: Mapping[str, str], *, permit: Permit
+    ) -> None:
         """Create an endpoint that serves one model; raises RemoteConflict where there is one."""
+        tags = {**tags, **({} if permit.payer is None else {TENANT_TAG: permit.payer})}
         body = {
             "name": name,
             "config": {"served_entities": [dict(entity)]},
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
         }
-        await self._client.send("POST", _ENDPOINTS, body=body, replay=Replay.UNSAFE)
+        await self._client.send("POST", _ENDPOINTS, body=body, replay=Replay.UNSAFE, permit=permit)
 
-    async def change(self, name: str, entity: Mapping[str, Any]) -> None:
+    async def change(self, name: str, entity: Mapping[str, Any], *, permit: Permit) -> None:
         """Have an endpoint serve another model; raises RemoteConflict while it is being changed."""
         body = {"served_entities": [dict(entity)]}
-        await self._client.send("PUT", f"{_path(name)}/config", body=body, replay=Replay.UNSAFE)
+        await self._client.send(
+            "PUT", f"{_path(name)}/config", body=body, replay=Replay.UNSAFE, permit=permit
+        )
 
     async def tag(self, name: str, tags: Mapping[str, str]) -> None:
         """Give an endpoint these tags, beside those that it has."""
@@ -100,12 +107,14 @@ class Serving:
             return ""
         return str(answer.get("logs") or "").strip()[-_LOG_CHARS_MAX:]
 
-    async def ask(self, name: str, body: Mapping[str, Any], *, deadline_s: float) -> dict[str, Any]:
+    async def ask(
+        self, name: str, body: Mapping[str, Any], *, deadline_s: float, permit: Permit
+    ) -> dict[str, Any]:
         """What a model answers. One that is slow, or away, says nothing about the workspace."""
         path = f"/serving-endpoints/{quote(name, safe='')}/invocations"
         return await self._client.call(
             f"POST {path}",
-            partial(self._client.try_once, "POST", path, body=body),
+            partial(self._client.try_once, "POST", path, body=body, permit=permit),
             replay=Replay.UNSAFE,
             deadline_s=deadline_s,
             try_s=deadline_s,

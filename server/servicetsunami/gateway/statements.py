@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import anyio
 from pydantic import JsonValue
 
+from servicetsunami.domain.budget import Permit
+from servicetsunami.domain.cost import QUERY_TAG
 from servicetsunami.domain.dataset import Column
 from servicetsunami.errors import RemoteError, RemoteRefused, TimedOut
 from servicetsunami.gateway import replies
@@ -44,13 +46,14 @@ class StatementParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementRequest:
-    """One statement, and the form of its result.
+    """One statement, who pays for it, and the form of its result.
 
     `json` results come with the answer, in cells of text; `arrow` results are to be downloaded.
     `row_limit` and `byte_limit` cut the result, which then says that it is `truncated`.
     """
 
     sql: str
+    permit: Permit
     catalog: str | None = None
     schema: str | None = None
     parameters: Sequence[StatementParameter] = ()
@@ -121,11 +124,17 @@ class Statements:
             "row_limit": request.row_limit,
             "byte_limit": request.byte_limit,
             "parameters": [_parameter(each) for each in request.parameters] or None,
-            "query_tags": [{"key": k, "value": v} for k, v in request.tags.items()] or None,
+            "query_tags": [{"key": k, "value": v} for k, v in _sent_tags(request).items()] or None,
         }
         body |= {name: value for name, value in optional.items() if value is not None}
         answer = await self._client.send(
-            "POST", PATH, body=body, replay=Replay.UNSAFE, deadline_s=_START_S, try_s=_START_S
+            "POST",
+            PATH,
+            body=body,
+            replay=Replay.UNSAFE,
+            deadline_s=_START_S,
+            try_s=_START_S,
+            permit=request.permit,
         )
         return _statement(answer)
 
@@ -246,6 +255,12 @@ class Statements:
             for each in found
             if tags.items() <= _tags(each.get("query_tags")).items()
         )
+
+
+def _sent_tags(request: StatementRequest) -> dict[str, str]:
+    """Its tags, and the one by which the bill of a shared warehouse is split."""
+    payer = request.permit.payer
+    return {**request.tags, **({} if payer is None else {QUERY_TAG: payer})}
 
 
 def _parameter(parameter: StatementParameter) -> dict[str, JsonValue]:

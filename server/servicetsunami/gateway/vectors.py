@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.errors import (
     RemoteConflict,
     RemoteError,
@@ -85,11 +86,13 @@ class Vectors:
         found = await self._get(f"{_ENDPOINTS}/{quote(name, safe='')}")
         return None if found is None else endpoint_of(found)
 
-    async def create_endpoint(self, name: str, kind: str) -> None:
+    async def create_endpoint(self, name: str, kind: str, *, permit: Permit) -> None:
         """Have an endpoint made, unless there is one; it takes minutes to come."""
         body = {"name": name, "endpoint_type": kind}
         try:
-            await self._client.send("POST", _ENDPOINTS, body=body, replay=Replay.UNSAFE)
+            await self._client.send(
+                "POST", _ENDPOINTS, body=body, replay=Replay.UNSAFE, permit=permit
+            )
         except RemoteConflict as error:
             if not error.code.endswith("ALREADY_EXISTS"):
                 raise
@@ -121,14 +124,16 @@ class Vectors:
         )
         return [index_of(each) for each in found]
 
-    async def create(self, spec: Mapping[str, Any]) -> None:
+    async def create(self, spec: Mapping[str, Any], *, permit: Permit) -> None:
         """Have an index made; it takes a while to come.
 
         Raises RemoteConflict: with the code PENDING_DELETION while one of that name is still being
         deleted, NO_CHANGE_FEED while its table keeps none, or where there is one already.
         """
         try:
-            await self._client.send("POST", _INDEXES, body=spec, replay=Replay.UNSAFE)
+            await self._client.send(
+                "POST", _INDEXES, body=spec, replay=Replay.UNSAFE, permit=permit
+            )
         except RemoteRefused as error:
             raise _passing(error) from error
         except RemoteUnavailable:
@@ -143,11 +148,13 @@ class Vectors:
         except RemoteNotFound:
             return
 
-    async def upsert(self, name: str, rows: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    async def upsert(
+        self, name: str, rows: Sequence[Mapping[str, Any]], key: str, *, permit: Permit
+    ) -> list[str]:
         """Put rows into a direct access index; the keys of those that were not taken."""
         body = {"inputs_json": json.dumps(list(rows), ensure_ascii=False)}
         answer = await self._client.send(
-            "POST", f"{_path(name)}/upsert-data", body=body, replay=Replay.SAFE
+            "POST", f"{_path(name)}/upsert-data", body=body, replay=Replay.SAFE, permit=permit
         )
         return refused_keys(answer, [str(row[key]) for row in rows])
 
@@ -164,23 +171,25 @@ class Vectors:
         )
         return refused_keys(answer, keys)
 
-    async def sync(self, name: str) -> None:
+    async def sync(self, name: str, *, permit: Permit) -> None:
         """Have an index read its table again.
 
         Raises RemoteConflict with the code NOT_READY while an update runs, or NO_CHANGE_FEED.
         """
         try:
-            await self._client.send("POST", f"{_path(name)}/sync", body={}, replay=Replay.SAFE)
+            await self._client.send(
+                "POST", f"{_path(name)}/sync", body={}, replay=Replay.SAFE, permit=permit
+            )
         except RemoteRefused as error:
             raise _passing(error) from error
 
-    async def keys(self, name: str, key: str) -> AsyncGenerator[list[str]]:
+    async def keys(self, name: str, key: str, *, permit: Permit) -> AsyncGenerator[list[str]]:
         """The primary keys of all rows of an index, page by page."""
         last: str | None = None
         while True:
             body = {"num_results": _SCAN_ROWS, **({"last_primary_key": last} if last else {})}
             answer = await self._client.send(
-                "POST", f"{_path(name)}/scan", body=body, replay=Replay.SAFE
+                "POST", f"{_path(name)}/scan", body=body, replay=Replay.SAFE, permit=permit
             )
             found, following = scanned_keys(answer, key)
             if found:
@@ -189,7 +198,9 @@ class Vectors:
                 return
             last = following
 
-    async def query(self, index: RemoteIndex, question: VectorQuestion) -> list[dict[str, Any]]:
+    async def query(
+        self, index: RemoteIndex, question: VectorQuestion, *, permit: Permit
+    ) -> list[dict[str, Any]]:
         """The rows that fit best, at most as many as asked for, with their `score`."""
         path, types = _path(index.name), list[tuple[str, str]]()
         answer = await self._client.send(
@@ -197,6 +208,7 @@ class Vectors:
             f"{path}/query",
             body=question.body,
             replay=Replay.SAFE,
+            permit=permit,
         )
         rows, seen = found_rows(answer, types), {""}
         while len(rows) < question.count and (token := next_page(answer)) not in seen:
@@ -207,6 +219,7 @@ class Vectors:
                 f"{path}/query-next-page",
                 body=body,
                 replay=Replay.SAFE,
+                permit=permit,
             )
             rows += found_rows(answer, types)
         return rows[: question.count]

@@ -76,7 +76,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
         serving=Serving(client),
         vectors=Vectors(client),
         warehouses=warehouses,
-        billing=Billing(statements),
+        billing=Billing(client, statements),
         health=Health(client, warehouses),
         store=store,
     )

@@ -10,16 +10,19 @@ from servicetsunami.domain.budget import (
     THERE,
     Budget,
     Measure,
+    Permit,
+    Share,
     Spent,
     judged,
     month_end,
     month_start,
     shares,
 )
-from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.cost import Bill, CostReport
+from servicetsunami.domain.run import Run
 from servicetsunami.domain.tenant import tenant_name
 from servicetsunami.errors import InvalidInput
+from servicetsunami.services.unbilled import unbilled
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -45,13 +48,7 @@ class BudgetState:
             "until": self.until.isoformat(),
             "basis": self.basis,
             "limits": {
-                share.measure.value: {
-                    "used": round(share.used, 6),
-                    "limit": share.limit,
-                    "percent": round(100 * share.used / share.limit, 1),
-                    "unit": share.unit,
-                    "state": _state(is_over=share.is_over, is_near=share.is_near),
-                }
+                share.measure.value: self._told(share)
                 for share in shares(self.budget, self.spent, _NOTHING)
             },
         }
@@ -62,9 +59,15 @@ class BudgetState:
         ]
         return {**told, **({"warning": " ".join(warning)} if warning else {})}
 
-
-def _state(*, is_over: bool, is_near: bool) -> str:
-    return "used up" if is_over else "nearly used up" if is_near else "ok"
+    def _told(self, share: Share) -> dict[str, Any]:
+        """One limit with what is used of it, which may be null: not known."""
+        if getattr(self.spent, share.measure.value) is None:
+            used = {"used": None, "percent": None, "state": "not known"}
+        else:
+            state = "used up" if share.is_over else "nearly used up" if share.is_near else "ok"
+            percent = round(100 * share.used / share.limit, 1)
+            used = {"used": round(share.used, 6), "percent": percent, "state": state}
+        return {**used, "limit": share.limit, "unit": share.unit}
 
 
 class Budgets:
@@ -90,6 +93,8 @@ class Budgets:
     async def set(self, tenant: str, given: Budget) -> Budget:
         """Give a tenant a budget of its own; what it says nothing about stays as it was.
 
+        What a budget holds in the outbox is tried at once.
+
         Raises InvalidInput for a limit that is none.
         """
         if any(limit is not None and not 0 <= limit < float("inf") for limit in _values(given)):
@@ -100,12 +105,15 @@ class Budgets:
         async with self._metadata.begin() as transaction:
             budget = given.over(await transaction.budgets.find(name) or Budget())
             await transaction.budgets.set(name, budget, at=self._now())
+            await transaction.outbox.let_go(name)
         return budget
 
     async def clear(self, tenant: str) -> bool:
         """Have a tenant held to what is set for all; False where it already was."""
+        name = tenant_name(tenant)
         async with self._metadata.begin() as transaction:
-            return await transaction.budgets.clear(tenant_name(tenant))
+            await transaction.outbox.let_go(name)
+            return await transaction.budgets.clear(name)
 
     async def all(self) -> dict[str, Budget]:
         """The budgets of single tenants: for an administrator."""
@@ -123,15 +131,13 @@ class Budgets:
         since = month_start(at)
         own = await transaction.budgets.find(tenant) or Budget()
         report = (await transaction.costs.find(tenant)).report
-        seconds = await transaction.runs.seconds(tenant, ran_on="local", since=since, at=at)
-        covered = report.covered_until if report is not None else None
-        later = max(since, covered or since)
-        work = await transaction.remote_work.totals(tenant, since=later)
+        seconds = await transaction.run_costs.seconds(tenant, ran_on="local", since=since, at=at)
+        work = await unbilled(transaction, tenant, report, since=since)
         bill = Bill.of(
             [line for line in report.lines if line.day >= since.date()] if report else []
         )
         spent = Spent(
-            list_cost=bill.list_cost + work.list_cost,
+            list_cost=None if report is None and work.unpriced else bill.list_cost + work.list_cost,
             dbus=bill.dbus + work.dbus,
             run_seconds=seconds,
             currency=self._currency,
@@ -144,37 +150,45 @@ class Budgets:
             basis=_basis(report),
         )
 
-    async def admit_there(self, caller: Caller) -> str | None:
-        """Let work begin on Databricks whose cost nobody can tell; a warning, or None.
+    async def admit_there(self, tenant: str) -> Permit:
+        """Let work begin on Databricks whose cost nobody can tell.
 
-        Raises LimitExceeded when the budget is used up.
+        Raises BudgetUsedUp.
         """
-        return await self._admit(caller, THERE)
+        return Permit(payer=tenant, warning=await self._admit(tenant, THERE))
 
-    async def admit_run(self, caller: Caller) -> str | None:
-        """Let a run begin on this machine; a warning, or None. Raises LimitExceeded."""
-        return await self._admit(caller, HERE)
+    async def admit_run(self, tenant: str) -> str | None:
+        """Let a run begin on this machine; a warning, or None. Raises BudgetUsedUp."""
+        return await self._admit(tenant, HERE)
 
-    async def _admit(self, caller: Caller, concerned: frozenset[Measure]) -> str | None:
+    async def _admit(self, tenant: str, concerned: frozenset[Measure]) -> str | None:
         async with self._metadata.read() as transaction:
-            own = await transaction.budgets.find(caller.tenant) or Budget()
+            own = await transaction.budgets.find(tenant) or Budget()
             if not own.over(self._default).limits().keys() & concerned:
                 return None
-            state = await self.state_in(transaction, caller.tenant)
+            state = await self.state_in(transaction, tenant)
         return judged(state.budget, state.spent, _NOTHING, concerned, at=self._now())
 
-    async def admit_in(self, transaction: "Transaction", tenant: str, adding: Spent) -> str | None:
-        """Let work begin on Databricks that is expected to take so much; a warning, or None.
+    async def admit_in(self, transaction: "Transaction", tenant: str, adding: Spent) -> Permit:
+        """Let work begin on Databricks that is expected to take so much.
 
         The transaction is to note that work: others of the tenant wait for it to end, so that two
-        cannot use the same rest. Raises LimitExceeded.
+        cannot use the same rest. Raises BudgetUsedUp.
         """
         own = await transaction.budgets.find(tenant) or Budget()
         if not own.over(self._default).limits().keys() & THERE:
-            return None
+            return Permit(payer=tenant)
         await transaction.tenants.lock(tenant)
         state = await self.state_in(transaction, tenant)
-        return judged(state.budget, state.spent, adding, THERE, at=self._now())
+        warning = judged(state.budget, state.spent, adding, THERE, at=self._now())
+        return Permit(payer=tenant, warning=warning)
+
+    def granted(self, run: Run) -> Permit:
+        """The leave that a run on Databricks had before it was written down.
+
+        It holds for whoever begins it there, also after a restart.
+        """
+        return Permit(payer=run.tenant)
 
 
 def _values(budget: Budget) -> list[float | None]:
@@ -184,12 +198,14 @@ def _values(budget: Budget) -> list[float | None]:
 def _basis(report: CostReport | None) -> str:
     if report is None:
         return (
-            "No bill is known: statements on Databricks count as estimated by this machine, runs "
-            "there not at all."
+            "No bill is known: statements on Databricks count in DBU, as estimated by this "
+            "machine. Runs there and list costs are not known, and a budget in list cost stops "
+            "nothing."
         )
     covered = report.covered_until
     until = covered.isoformat(timespec="minutes") if covered else "nothing yet"
     return (
         f"Billed until {until}, as read {report.as_of.isoformat(timespec='minutes')}; statements "
-        "since then as estimated, runs there once they are billed."
+        "since then, and runs there that are not billed, as estimated; what has no estimate counts "
+        "once it is billed."
     )

@@ -2,29 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from servicetsunami.domain.cost import Bill, CostLine, CostReport
 from servicetsunami.services.usage_answers import CostAnswer, ProductCost
 from servicetsunami.stores.costs import KnownCosts, WorkTotals
 
-if TYPE_CHECKING:
-    from servicetsunami.stores.database import Transaction
-
 _DIGITS: Final = 6
+_BEING_READ: Final = "Ask again in a few minutes: it is read beside all calls."
+_READ_BY_HAND: Final = (
+    "It is not read by itself here: have an administrator run servicetsunami budget show --refresh."
+)
 _UNPRICED: Final = "Some of it has no list price in this currency, and is in DBU alone."
+_ALL_WORKSPACES: Final = (
+    "The number of this workspace is not known: usage of other workspaces of the account under the "
+    "same tag `tenant` would be in it."
+)
 _NOT_COUNTED: Final = (
     "Endpoints for vector search are shared by all tenants and not split; SQL tasks of jobs count "
     "as others' work on a shared warehouse."
 )
-
-
-async def later_work(
-    transaction: "Transaction", tenant: str, known: KnownCosts, since: datetime
-) -> WorkTotals:
-    """The statements of the period that are not in the bill yet."""
-    covered = None if known.report is None else known.report.covered_until
-    return await transaction.remote_work.totals(tenant, since=max(since, covered or since))
 
 
 def told(
@@ -34,9 +31,10 @@ def told(
     error = known.error or {}
     later = {
         "statements": work.statements,
+        "runs": work.runs,
         "seconds": round(work.seconds, 3),
         "dbus": round(work.dbus, _DIGITS),
-        "list_cost": round(work.list_cost, _DIGITS),
+        "list_cost": None if work.unpriced else round(work.list_cost, _DIGITS),
         "is_exact": False,
     }
     if known.report is None:
@@ -46,7 +44,7 @@ def told(
             is_being_read=is_being_read or None,
             estimated_since=later,
             why=error.get("why"),
-            next=error.get("next") or "Ask again in a few minutes: it is read beside all calls.",
+            next=error.get("next") or (_BEING_READ if is_being_read else _READ_BY_HAND),
         )
     report = known.report
     lines = [line for line in report.lines if line.day >= since.date()]
@@ -59,7 +57,7 @@ def told(
         dbus=round(bill.dbus, _DIGITS),
         list_cost=round(bill.list_cost, _DIGITS),
         currency=report.currency,
-        is_exact=bill.is_exact and report.shared_error is None and not bill.has_unpriced,
+        is_exact=_is_exact(report, bill),
         products=_products(lines),
         estimated_since=later,
         why=_why(report, has_unpriced=bill.has_unpriced, error=error.get("why")),
@@ -84,9 +82,16 @@ def _products(lines: Sequence[CostLine]) -> list[ProductCost]:
     return found
 
 
+def _is_exact(report: CostReport, bill: Bill) -> bool:
+    is_whole = report.shared_error is None and not bill.has_unpriced
+    return bill.is_exact and is_whole and report.workspace_id is not None
+
+
 def _why(report: CostReport, *, has_unpriced: bool, error: str | None) -> str:
     """What the figures leave out."""
     parts = [_NOT_COUNTED]
+    if report.workspace_id is None:
+        parts.insert(0, _ALL_WORKSPACES)
     if report.shared_error:
         parts.insert(0, f"The share of shared warehouses is missing: {report.shared_error}")
     if has_unpriced:

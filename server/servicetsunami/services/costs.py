@@ -123,7 +123,9 @@ class CostReports:
             if not await transaction.costs.claim(caller.tenant, at=started, for_s=_CLAIM_S):
                 return False
             await transaction.remote_work.forget(caller.tenant, before=started - _WORK_KEPT)
-            runs = await transaction.runs.numbers_there(caller.tenant, since=since, limit=_RUNS_MAX)
+            runs = await transaction.run_costs.numbers_there(
+                caller.tenant, since=since, limit=_RUNS_MAX
+            )
         try:
             workspace = await self._connection.workspace()
             report = await workspace.billing.report(

@@ -18,7 +18,7 @@ from servicetsunami.domain.dataset import Dataset, DatasetName, WriteMode
 from servicetsunami.domain.index import DOCUMENT, ID, OWN_VECTORS, TEXT, VECTOR, Followed, Index
 from servicetsunami.domain.outbox import AssetKind
 from servicetsunami.engines.vectors.files import read_columns, write_documents, write_filled
-from servicetsunami.errors import Conflict, LimitExceeded, RemoteError
+from servicetsunami.errors import BudgetUsedUp, Conflict, LimitExceeded, RemoteError
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.ingestion import IngestRequest
 from servicetsunami.services.job_sql import JobSql
@@ -90,13 +90,15 @@ class Indexing:
         self, caller: Caller, name: DatasetName, dimension: int | None, follows: Followed | None
     ) -> Index:
         now = datetime.now(UTC)
-        model = await self._embeddings.default() if dimension is None else None
+        model = OWN_VECTORS
+        if dimension is None:
+            model, dimension = await self._embeddings.default(caller)
         index = Index(
             id=uuid4().hex,
             tenant=caller.tenant,
             name=name,
-            model=model.name if model is not None else OWN_VECTORS,
-            dimension=model.dimension if model is not None else int(dimension or 0),
+            model=model,
+            dimension=dimension,
             created_at=now,
             updated_at=now,
             follows=follows,
@@ -137,13 +139,13 @@ class Indexing:
         """Embed texts, have `writer` make a file of rows with their vectors, and merge that.
 
         Rows that there is no time for get their vectors later, as all do while the model is on
-        Databricks and that is away: see Upkeep.
+        Databricks and that is away or not to be paid for: see Upkeep.
         """
         model = await self._embeddings.named(opened.index.model)
         try:
-            vectors = await self._embeddings.embed(model, texts, until=until)
-        except RemoteError:
-            vectors = await self._embeddings.embed(model, ())
+            vectors = await self._embeddings.embed(caller, model, texts, until=until)
+        except (RemoteError, BudgetUsedUp):
+            vectors = await self._embeddings.embed(caller, model, ())
         return await self._store(caller, opened, lambda path: writer(path, vectors))
 
     async def fill(self, caller: Caller, opened: Opened, *, until: float) -> tuple[Opened, int]:
@@ -163,7 +165,7 @@ class Indexing:
             return opened, count
         model = await self._embeddings.named(opened.index.model)
         [texts] = await to_thread.run_sync(read_columns, path, [TEXT])
-        vectors = await self._embeddings.embed(model, texts, until=until)
+        vectors = await self._embeddings.embed(caller, model, texts, until=until)
         write = partial(write_filled, path, vectors=vectors)
         opened = await self._store(caller, opened, write, base_version=dataset.version)
         return opened, count - len(vectors)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from servicetsunami.domain.job import Job
 from servicetsunami.domain.run import Run, RunState, TaskRun
 from servicetsunami.services.answers import Answer, AnyObject
+from servicetsunami.services.run_answers import expected_cost
 from servicetsunami.services.schedule_words import in_words
 
 _FIRES_SHOWN: Final = 5
@@ -52,6 +53,7 @@ class JobRunAnswer(Answer):
     url: str | None = None
     started_at: str | None = None
     seconds: float | None = None
+    cost: AnyObject | None = None
     tasks: list[AnyObject] | None = None
     timeline: str | None = None
     next: str | None = None
@@ -72,6 +74,7 @@ class JobRunAnswer(Answer):
             url=None if run.remote.get("url") is None else str(run.remote["url"]),
             started_at=run.started_at.isoformat() if run.started_at else None,
             seconds=_seconds(run.started_at, run.ended_at),
+            cost=expected_cost(run),
             tasks=[_task(task) for task in _newest(tasks)] or None,
             timeline=_timeline(run, tasks) or None,
             next=_next(run),

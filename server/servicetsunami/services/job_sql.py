@@ -19,6 +19,12 @@ _SHOWN_ROWS: Final = 20
 _ATTEMPTS_MAX: Final = 5
 
 
+def is_change(sql: str) -> bool:
+    """Whether a statement changes a table, rather than only asks."""
+    words = sql.split(maxsplit=1)
+    return bool(words) and words[0].upper() in WRITE_VERBS
+
+
 class JobSql:
     """Answers statements of jobs; a change is applied once for its key."""
 
@@ -38,8 +44,7 @@ class JobSql:
 
         Raises what questions and ingests raise, and SqlRefused for statements that no job may run.
         """
-        words = sql.split(maxsplit=1)
-        if words and words[0].upper() in WRITE_VERBS:
+        if is_change(sql):
             return await self._change(caller, sql, parameters, key=key, run_id=run_id)
         answer = await self._ask(caller, sql, parameters, run_id=run_id, rows_max=_SHOWN_ROWS)
         columns = [column.name for column in answer.columns]

@@ -15,9 +15,10 @@ from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import Run, RunState, TaskRun
 from servicetsunami.errors import InvalidInput
 from servicetsunami.services.job_progress import TaskResult
-from servicetsunami.services.job_sql import JobSql
+from servicetsunami.services.job_sql import JobSql, is_change
 from servicetsunami.services.notebook_runs import NotebookRuns, TaskValues
 from servicetsunami.services.notebooks import Notebooks
+from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_plans import RunPlans, RunRequest
 
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -100,12 +101,19 @@ class JobTasks:
     """Knows how each kind of task is done here, but for loops and jobs, which only wait."""
 
     def __init__(
-        self, *, notebooks: Notebooks, plans: RunPlans, here: NotebookRuns, sql: JobSql
+        self,
+        *,
+        notebooks: Notebooks,
+        plans: RunPlans,
+        here: NotebookRuns,
+        sql: JobSql,
+        audit: RunAudit,
     ) -> None:
         self._notebooks = notebooks
         self._plans = plans
         self._here = here
         self._sql = sql
+        self._audit = audit
 
     async def do(self, call: TaskCall, on_child: Callable[[str], Any]) -> TaskResult:
         """Do it to its end. Raises a ServerError, which fails the task with its words."""
@@ -121,7 +129,9 @@ class JobTasks:
             request = RunRequest(name=name, content=None, parameters=parameters)
         else:
             request = await self._python(call, work)
-        return await self._do_notebook(call, request, on_child)
+        asked = {"name": request.name, "content": request.content}
+        async with self._audit.noted(call.caller, "run_notebook", asked, run_id=call.run.id):
+            return await self._do_notebook(call, request, on_child)
 
     async def _python(self, call: TaskCall, work: Mapping[str, Any]) -> RunRequest:
         """A Python text as a notebook: its arguments first, then its own cells."""
@@ -172,9 +182,12 @@ class JobTasks:
         output: dict[str, Any] = {}
         for index, statement in enumerate(statements):
             key = f"{call.run.id}/{call.task.key}/{call.task.attempt}/{index}"
-            output = await self._sql.run(
-                call.caller, statement, parameters, key=key, run_id=call.run.id
-            )
+            asked = {"sql": statement, "parameters": parameters}
+            operation = "ingest_dataset" if is_change(statement) else "query_dataset"
+            async with self._audit.noted(call.caller, operation, asked, run_id=call.run.id):
+                output = await self._sql.run(
+                    call.caller, statement, parameters, key=key, run_id=call.run.id
+                )
         return TaskResult(state=RunState.SUCCESS, output=output)
 
 

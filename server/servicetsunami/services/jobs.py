@@ -201,18 +201,18 @@ class Jobs:
 
     async def wait(self, caller: Caller, run_id: str, *, patience_s: float) -> JobRunAnswer:
         """A run as it stands when it has ended, or when the patience has."""
-        with anyio.move_on_after(patience_s):
-            while not (await self._state(caller, run_id)).is_ended:
-                with anyio.move_on_after(_LOOK_EVERY_S):
-                    await self.engine.changed.wait()
-        return await self.answer(caller, run_id)
-
-    async def answer(self, caller: Caller, run_id: str) -> JobRunAnswer:
-        """A run as it stands."""
+        await self.wait_for(caller, run_id, patience_s=patience_s)
         async with self._metadata.read() as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
             tasks = await transaction.run_tasks.history(caller.tenant, run_id)
         return JobRunAnswer.of(run, tasks)
+
+    async def wait_for(self, caller: Caller, run_id: str, *, patience_s: float) -> None:
+        """Wait until a run has ended, or the patience has."""
+        with anyio.move_on_after(patience_s):
+            while not (await self._state(caller, run_id)).is_ended:
+                with anyio.move_on_after(_LOOK_EVERY_S):
+                    await self.engine.changed.wait()
 
     async def cancel(self, run: Run) -> list[str]:
         """Stop a run and all that it has begun; the runs that stop."""

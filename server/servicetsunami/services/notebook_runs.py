@@ -19,12 +19,20 @@ from servicetsunami.engines.kernels.spec import KernelSpec
 from servicetsunami.errors import InvalidInput, LimitExceeded
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.notebook_data import NotebookData
+from servicetsunami.services.run_audit import RunAudit
 from servicetsunami.services.run_plans import Plan, RunPlans, RunRequest
 from servicetsunami.services.run_records import ActiveRun, RunRecords
 
 _DEPTH_MAX: Final = 5
 _STOPPED: Final = Outcome(state=RunState.CANCELED, error="The server was stopped.")
 HERE: Final = "local"
+_OPERATIONS: Final = {
+    "query": "query_dataset",
+    "tables": "list_assets",
+    "write": "ingest_dataset",
+    "run_notebook": "run_notebook",
+}
+"""What code asks for, by the names of the tools that do the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,7 @@ class NotebookRuns:
         data: NotebookData,
         pool: KernelPool,
         budgets: Budgets,
+        audit: RunAudit,
         tasks: TaskGroup,
         spec_of: Callable[[str], KernelSpec],
         data_dir: Path,
@@ -55,6 +64,7 @@ class NotebookRuns:
         self._data = data
         self._pool = pool
         self._budgets = budgets
+        self._audit = audit
         self._tasks = tasks
         self._spec_of = spec_of
         self._data_dir = data_dir
@@ -75,7 +85,7 @@ class NotebookRuns:
         `values` are those of the job's run whose task it does, its `parent`. Raises LimitExceeded
         when the budget for runs is used up.
         """
-        warning = await self._budgets.admit_run(caller)
+        warning = await self._budgets.admit_run(caller.tenant)
         reason = reason if warning is None else f"{reason} {warning}"
         active = await self._remember(
             caller, plan, reason=reason, timeout_s=timeout_s, parent=parent
@@ -144,18 +154,28 @@ class NotebookRuns:
     async def _answer(
         self, caller: Caller, active: ActiveRun, plan: Plan, depth: int, asked: Asked
     ) -> Told:
-        """Answer what the code of a run asks of the server."""
+        """Answer what the code of a run asks of the server, and have it recorded."""
+        if asked.verb in {"set_value", "get_value"}:
+            return Told(value=self._value(active, asked))
+        operation = _OPERATIONS.get(asked.verb)
+        if operation is None:
+            raise InvalidInput(f"There is nothing called {asked.verb!r}.", "Use dbutils and lake.")
+        arguments = dict(asked.arguments)
+        if "path" in arguments:
+            arguments["name"] = arguments.pop("path")
+        async with self._audit.noted(caller, operation, arguments, run_id=active.run.id):
+            return await self._do(caller, active, plan, depth, asked)
+
+    async def _do(
+        self, caller: Caller, active: ActiveRun, plan: Plan, depth: int, asked: Asked
+    ) -> Told:
         if asked.verb == "query":
             return await self._data.query(caller, asked.arguments, run_id=active.run.id)
         if asked.verb == "tables":
             return await self._data.tables(caller)
         if asked.verb == "write":
             return await self._data.write(caller, asked, run_id=active.run.id)
-        if asked.verb == "run_notebook":
-            return Told(value=await self._run_nested(caller, active, plan, depth, asked.arguments))
-        if asked.verb in {"set_value", "get_value"}:
-            return Told(value=self._value(active, asked))
-        raise InvalidInput(f"There is nothing called {asked.verb!r}.", "Use dbutils and lake.")
+        return Told(value=await self._run_nested(caller, active, plan, depth, asked.arguments))
 
     def _value(self, active: ActiveRun, asked: Asked) -> dict[str, object]:
         """Keep a value for later tasks, or look one of an earlier task up."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.cost import QUERY_TAG
 from servicetsunami.domain.dataset import Dataset, Pulled, SyncState
 from servicetsunami.domain.remote import RemoteTable, TableAddress
 from servicetsunami.engines.workers.worker import Worker
@@ -169,13 +169,13 @@ class Pulling:
         """Have Databricks read the table's newest version, for an ingest to take.
 
         Raises ConfigurationError without a workspace, Denied for a catalog that is not to be
-        read, RemoteNotFound for a table that is not there, LimitExceeded when the budget for
+        read, RemoteNotFound for a table that is not there, BudgetUsedUp when the budget for
         Databricks is used up, and other RemoteErrors.
         """
         there = await self.look(caller, table)
-        await self._spending.budgets.admit_there(caller)
+        permit = await self._spending.budgets.admit_there(caller.tenant)
         workspace = await self._connection.workspace()
-        version = await self._version(workspace, there, caller.tenant)
+        version = await self._version(workspace, there, permit)
         started_at = datetime.now(UTC)
         statement = await self._selected(workspace, table, version, caller.tenant)
         self._temp_dir.mkdir(parents=True, exist_ok=True)
@@ -210,17 +210,23 @@ class Pulling:
         return there
 
     async def newest_version(self, caller: Caller, table: TableAddress) -> int | None:
-        """The version that the table has there now; None for what has no versions."""
-        there = await self.look(caller, table)
-        return await self._version(await self._connection.workspace(), there, caller.tenant)
+        """The version that the table has there now; None for what has no versions.
 
-    async def _version(self, workspace: "Workspace", there: RemoteTable, tenant: str) -> int | None:
+        Asking for it runs a statement. Raises as `open` does.
+        """
+        there = await self.look(caller, table)
+        permit = await self._spending.budgets.admit_there(caller.tenant)
+        return await self._version(await self._connection.workspace(), there, permit)
+
+    async def _version(
+        self, workspace: "Workspace", there: RemoteTable, permit: Permit
+    ) -> int | None:
         if there.kind not in _VERSIONED:
             return None
         from servicetsunami.gateway.statements import StatementRequest  # noqa: PLC0415 - lazy
 
         request = StatementRequest(
-            sql=f"DESCRIBE HISTORY {there.address.sql} LIMIT 1", tags={QUERY_TAG: tenant}
+            sql=f"DESCRIBE HISTORY {there.address.sql} LIMIT 1", permit=permit
         )
         try:
             found = await workspace.statements.run(request, timeout_s=self._timeout_s)
@@ -236,10 +242,11 @@ class Pulling:
         from servicetsunami.gateway.statements import StatementRequest  # noqa: PLC0415 - lazy
 
         at = "" if version is None else f" VERSION AS OF {version}"
-        request = StatementRequest(
-            sql=f"SELECT * FROM {table.sql}{at}",  # noqa: S608 - quoted
-            tags={QUERY_TAG: tenant, "servicetsunami_tool": "ingest_dataset"},
-            form="arrow",
-        )
-        async with self._spending.statement(tenant, workspace):
+        async with self._spending.statement(tenant, workspace) as noted:
+            request = StatementRequest(
+                sql=f"SELECT * FROM {table.sql}{at}",  # noqa: S608 - quoted
+                permit=noted.permit,
+                tags={"servicetsunami_tool": "ingest_dataset"},
+                form="arrow",
+            )
             return await workspace.statements.run(request, timeout_s=self._timeout_s)

@@ -11,6 +11,7 @@ from anyio import from_thread, to_thread
 
 from servicetsunami.errors import ServerError
 from servicetsunami.services.model_files import MAKING, models_dir, remove_models
+from servicetsunami.services.run_outputs import RunOutputs
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.stores.results import ResultStore
 from servicetsunami.stores.tables.location import tables_dir
@@ -31,9 +32,12 @@ _TRANSFERS = (
 class Recovery:
     """Undoes unacknowledged writes, and removes files that nobody can ask for any more."""
 
-    def __init__(self, *, metadata: Metadata, results: ResultStore, data_dir: Path) -> None:
+    def __init__(
+        self, *, metadata: Metadata, results: ResultStore, outputs: RunOutputs, data_dir: Path
+    ) -> None:
         self._metadata = metadata
         self._results = results
+        self._outputs = outputs
         self._data_dir = data_dir
 
     async def run(self) -> None:
@@ -43,6 +47,7 @@ class Recovery:
         """
         await to_thread.run_sync(self._results.sweep)
         await to_thread.run_sync(self._sweep_transfers)
+        await self._outputs.sweep()
         tenants = self._data_dir / "tenants"
         if not tenants.is_dir():
             return

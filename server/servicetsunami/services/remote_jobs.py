@@ -30,11 +30,11 @@ from servicetsunami.errors import (
     ServerError,
 )
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.job_records import new_run
 from servicetsunami.services.remote_following import PASSING, TIMEOUT_GRACE_S, until_ended
 from servicetsunami.services.remote_tasks import RemoteTasks
 from servicetsunami.services.run_records import ActiveRun, RunRecords
+from servicetsunami.services.run_spending import RunSpending
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ class RemoteJobs:
         metadata: Metadata,
         records: RunRecords,
         connection: Connection,
-        budgets: Budgets,
+        spending: RunSpending,
         tasks: TaskGroup,
     ) -> None:
         self._metadata = metadata
         self._records = records
         self._connection = connection
-        self._budgets = budgets
+        self._spending = spending
         self._tasks = tasks
         self._remote_tasks = RemoteTasks(metadata)
 
@@ -90,7 +90,7 @@ class RemoteJobs:
         """Write the run down, then begin it once the job has reached Databricks.
 
         Raises ConfigurationError without a workspace, Conflict for a job that is not sent there,
-        LimitExceeded when the budget for Databricks is used up.
+        BudgetUsedUp when the budget for Databricks is used up.
         """
         if not caller.has_databricks:
             raise ConfigurationError(
@@ -102,7 +102,6 @@ class RemoteJobs:
                 f"The job {job.name} is not sent to Databricks: its sync is off.",
                 "manage_sync with kind job and action on sends it; then run it again.",
             )
-        warning = await self._budgets.admit_there(caller)
         run = new_run(
             job,
             subject=caller.subject,
@@ -111,10 +110,8 @@ class RemoteJobs:
             trigger="manual",
         )
         reason = await self._reason(caller, job)
-        if warning:
-            reason += f" {warning}"
         run = replace(run, ran_on=THERE, reason=reason)
-        active = await self._records.add(run)
+        active = await self._records.add(run, admit=self._spending.admit)
         self._tasks.start_soon(self._supervise, active)
         return active.run
 
@@ -131,11 +128,11 @@ class RemoteJobs:
     async def repair(self, caller: Caller, run: Run) -> bool:
         """Run again there what failed; False when nothing has.
 
-        Raises a RemoteError, or LimitExceeded when the budget for Databricks is used up.
+        Raises a RemoteError, or BudgetUsedUp when the budget for Databricks is used up.
         """
         if run.state in _GOOD:
             return False
-        await self._budgets.admit_there(caller)
+        await self._spending.admit_repair(caller.tenant)
         workspace = await self._connection.workspace()
         seen = await workspace.jobs.look(_number(run))
         wanted = {**run.remote, "repairs_wanted": len(seen.repairs) + 1}
@@ -261,7 +258,9 @@ class RemoteJobs:
             raise RemoteRefused(
                 f"The job {run.name} is not on Databricks any more.", "Call create_job again."
             )
-        number = await workspace.jobs.run_now(job.there.job_id, run.parameters, token=run.id)
+        number = await workspace.jobs.run_now(
+            job.there.job_id, run.parameters, token=run.id, permit=self._spending.granted(run)
+        )
         await self._remember(active, run_id=number)
         return number
 
@@ -278,7 +277,8 @@ class RemoteJobs:
                 is_asked = len(seen.repairs) >= wanted
                 if not is_asked:
                     latest = seen.repairs[-1] if seen.repairs else None
-                    await workspace.jobs.repair(number, latest_repair_id=latest)
+                    permit = self._spending.granted(active.run)
+                    await workspace.jobs.repair(number, latest_repair_id=latest, permit=permit)
             except PASSING as error:
                 _log.info("the repair of run %s is asked for again: %s", active.run.id, error)
                 await anyio.sleep(_SENDING_POLL_S)

@@ -45,7 +45,7 @@ class RemoteModels:
     async def check(self, caller: Caller, name: str, source: str) -> None:
         """Refuse what cannot become an endpoint there, before anything is written down.
 
-        Raises LimitExceeded when the budget is used up: what serves there costs.
+        Raises BudgetUsedUp when the budget is used up: what serves there costs.
         """
         check_connected(caller)
         model = CatalogModel.parse(source)
@@ -55,7 +55,7 @@ class RemoteModels:
                 "Take a model of your own catalog, or have DATABRICKS_READABLE_CATALOGS set.",
             )
         name_there(caller.catalog, name)
-        await self._budgets.admit_there(caller)
+        await self._budgets.admit_there(caller.tenant)
 
     async def ask(
         self, caller: Caller, endpoint: Endpoint, given: Mapping[str, JsonValue], tally: Tally
@@ -109,10 +109,10 @@ class RemoteModels:
     ) -> dict[str, Any]:
         check_connected(caller)
         _check(given)
-        await self._budgets.admit_there(caller)
+        permit = await self._budgets.admit_there(caller.tenant)
         workspace = await self._connection.workspace()
         try:
-            answer = await workspace.serving.ask(name, given, deadline_s=_ASK_S)
+            answer = await workspace.serving.ask(name, given, deadline_s=_ASK_S, permit=permit)
         except RemoteError as error:
             raise _explained(name, error) from error
         tally.tokens = _tokens(answer)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import anyio
 from pydantic import JsonValue
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.caller import Caller
-from servicetsunami.domain.cost import QUERY_TAG
 from servicetsunami.domain.dataset import DEFAULT_SCHEMA
 from servicetsunami.engines.sql.engine import (
     Admitted,
@@ -95,13 +95,14 @@ class RemoteQueries:
 
         Raises a RemoteError, TimedOut when the caller's own time is over (the statement is then
         cancelled there), NotFound for a table that Databricks does not have either, or
-        LimitExceeded when it would pass the budget.
+        BudgetUsedUp when it would pass the budget.
         """
-        request = self._request(caller, asked, admitted)
+        parameters = remote_parameters(asked.parameters, admitted.parameters)
         patience_s = min(asked.timeout_s or self._patience_s, self._patience_s)
         is_final = asked.timeout_s is not None and asked.timeout_s <= self._patience_s
         workspace = await self._connection.workspace()
         noted = await self._spending.begin(caller.tenant, workspace)
+        request = self._request(caller, asked, parameters, noted.permit)
         pending = Pending(
             facts=_facts(caller, admitted, route),
             names=_names(admitted.tables, caller),
@@ -123,16 +124,20 @@ class RemoteQueries:
                 return await self._finished(caller, ended, pending, kept, asked.page)
 
     def _request(
-        self, caller: Caller, asked: RemoteQuestion, admitted: Admitted
+        self,
+        caller: Caller,
+        asked: RemoteQuestion,
+        parameters: Sequence[tuple[str, str | None, str]],
+        permit: Permit,
     ) -> "StatementRequest":
         from servicetsunami.gateway.statements import (  # noqa: PLC0415 - only with a workspace
             StatementParameter,
             StatementRequest,
         )
 
-        parameters = remote_parameters(asked.parameters, admitted.parameters)
         return StatementRequest(
             sql=asked.sql.strip().rstrip(";"),
+            permit=permit,
             catalog=caller.catalog,
             schema=DEFAULT_SCHEMA,
             parameters=tuple(
@@ -142,7 +147,7 @@ class RemoteQueries:
             # One row more than is kept is how we learn that there were more.
             row_limit=self._rows_max + 1,
             byte_limit=_INLINE_BYTES_MAX,
-            tags={QUERY_TAG: caller.tenant, "servicetsunami_tool": "query_dataset"},
+            tags={"servicetsunami_tool": "query_dataset"},
         )
 
     @asynccontextmanager

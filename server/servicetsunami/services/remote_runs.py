@@ -23,11 +23,11 @@ from servicetsunami.engines.kernels.outcome import Outcome
 from servicetsunami.engines.kernels.outputs import CellOutputs
 from servicetsunami.errors import ServerError
 from servicetsunami.gateway.connection import Connection
-from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.notebook_sync import RUN_PREFIX
 from servicetsunami.services.remote_following import TIMEOUT_GRACE_S, until_ended
 from servicetsunami.services.run_plans import Plan
 from servicetsunami.services.run_records import ActiveRun, RunRecords
+from servicetsunami.services.run_spending import RunSpending
 
 if TYPE_CHECKING:
     from servicetsunami.gateway.runs import RemoteCell, RemoteRun
@@ -47,13 +47,13 @@ class RemoteRuns:
         *,
         records: RunRecords,
         connection: Connection,
-        budgets: Budgets,
+        spending: RunSpending,
         tasks: TaskGroup,
         outputs_dir: Path,
     ) -> None:
         self._records = records
         self._connection = connection
-        self._budgets = budgets
+        self._spending = spending
         self._tasks = tasks
         self._outputs_dir = outputs_dir
 
@@ -62,10 +62,9 @@ class RemoteRuns:
     ) -> ActiveRun:
         """Write the run down, then begin it in the background.
 
-        Raises a RemoteError, or LimitExceeded when the budget for Databricks is used up.
+        Raises a RemoteError, or BudgetUsedUp when the budget for Databricks is used up, or would be
+        by it.
         """
-        warning = await self._budgets.admit_there(caller)
-        reason = reason if warning is None else f"{reason} {warning}"
         workspace = await self._connection.workspace()
         folder = await workspace.notebooks.folder(caller.tenant)
         inside = f"/{plan.notebook.rpartition('/')[0]}" if plan.notebook else ""
@@ -82,6 +81,7 @@ class RemoteRuns:
             reason=reason,
             timeout_s=timeout_s,
             remote=remote,
+            admit=self._spending.admit,
         )
         self._tasks.start_soon(self._supervise, active)
         return active
@@ -143,6 +143,7 @@ class RemoteRuns:
             parameters=run.parameters,
             token=run.id,
             timeout_s=run.timeout_s,
+            permit=self._spending.granted(run),
         )
         active.run = replace(run, remote={**run.remote, "run_id": run_id})
         await self._records.change(active, remote=dict(active.run.remote))

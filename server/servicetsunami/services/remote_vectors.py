@@ -17,6 +17,7 @@ from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
+from servicetsunami.services.search_hits import around, left_out, room_for, within_budget
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
 from servicetsunami.services.vector_search import FoundDocuments, Mode, Search, check_search
@@ -37,7 +38,7 @@ _SCORES: Final[Mapping[Mode, str]] = {
 }
 _LOOK_S: Final = 5.0
 _SEARCH_S: Final = 20.0
-_SHOWN_CHARS: Final = 800
+_NOTHING: Final = "Nothing fits: use other words, mode semantic, or no filters."
 _STANDARD: Final = "STANDARD"
 
 
@@ -85,11 +86,11 @@ class RemoteVectors:
         """The documents that fit best there.
 
         Raises InvalidInput for what the index cannot be asked, RemoteConflict where it does not
-        answer yet, LimitExceeded when the budget is used up, or another RemoteError.
+        answer yet, BudgetUsedUp when the budget is used up, or another RemoteError.
         """
         with self._usage.measure(caller, "search_vectors") as tally:
             check_search(search)
-            await self._budgets.admit_there(caller)
+            permit = await self._budgets.admit_there(caller.tenant)
             if not found.is_searchable:
                 raise RemoteConflict(
                     f"The index {found.name} is {found.state or 'not ready'} on Databricks.",
@@ -98,35 +99,38 @@ class RemoteVectors:
             with anyio.move_on_after(_SEARCH_S) as scope:
                 workspace = await self._connection.workspace()
                 surveyed = await _survey(workspace, found, own)
-                question = await self._question(workspace, search, surveyed)
-                rows = await workspace.vectors.query(found, question)
+                question = await self._question(caller, workspace, search, surveyed)
+                rows = await workspace.vectors.query(found, question, permit=permit)
             if scope.cancelled_caught:
                 raise TimedOut(
                     f"Databricks did not answer the search within {_SEARCH_S:g} s.",
                     "Ask again, for fewer results; or with run_on local where the index is here.",
                 )
             rows = [row for row in rows if _reaches(row, search.threshold)]
-            tally.rows = len(rows)
+            room = room_for(len(rows))
+            shown = within_budget([_hit(row, surveyed, search, room) for row in rows])
+            tally.rows = len(shown)
         there = IndexThere.of(own.metadata) if own is not None else None
         return FoundDocuments(
             index=found.name,
             version=there.version if there is not None else None,
             model=surveyed.model or "not known",
             score=_SCORES[search.mode],
-            hits=[_hit(row, surveyed, search) for row in rows],
+            hits=shown,
+            truncated=len(shown) < len(rows),
             ran_on="databricks",
-            next=None if rows else "Nothing fits: use other words, mode semantic, or no filters.",
+            next=left_out(shown, rows) if rows else _NOTHING,
         )
 
     async def _question(
-        self, workspace: "Workspace", search: Search, surveyed: Surveyed
+        self, caller: Caller, workspace: "Workspace", search: Search, surveyed: Surveyed
     ) -> "VectorQuestion":
         from servicetsunami.gateway.vectors import VectorQuestion  # noqa: PLC0415 - lazy
 
         index = surveyed.index
         vector = None
         if index.vectors and search.mode != "keyword":
-            vector = await self._vector(search, surveyed)
+            vector = await self._vector(caller, search, surveyed)
         needs_text = search.mode != "semantic" or not index.vectors
         return VectorQuestion(
             columns=list(surveyed.columns),
@@ -137,7 +141,7 @@ class RemoteVectors:
             **await _filters(workspace, search.filters, index.endpoint),
         )
 
-    async def _vector(self, search: Search, surveyed: Surveyed) -> list[float]:
+    async def _vector(self, caller: Caller, search: Search, surveyed: Surveyed) -> list[float]:
         """The query as a vector, by the model that made those of the index."""
         name = surveyed.index.name
         if surveyed.model == OWN_VECTORS:
@@ -157,7 +161,7 @@ class RemoteVectors:
                 "embedded as they were.",
                 "Use mode keyword, which compares words.",
             ) from error
-        return (await self._embeddings.embed(model, [search.query]))[0].tolist()
+        return (await self._embeddings.embed(caller, model, [search.query]))[0].tolist()
 
 
 async def _survey(workspace: "Workspace", found: "RemoteIndex", own: Index | None) -> Surveyed:
@@ -210,7 +214,9 @@ def _reaches(row: Mapping[str, Any], threshold: float | None) -> bool:
     return threshold is None or float(row["score"]) >= threshold
 
 
-def _hit(row: Mapping[str, Any], surveyed: Surveyed, search: Search) -> dict[str, JsonValue]:
+def _hit(
+    row: Mapping[str, Any], surveyed: Surveyed, search: Search, room: int
+) -> dict[str, JsonValue]:
     """A document that was found, with its columns; a long text is cut."""
     key, column = surveyed.index.primary_key, surveyed.text_column
     text, score = str(row.get(column or "") or ""), round(float(row["score"]), 4)
@@ -225,8 +231,8 @@ def _hit(row: Mapping[str, Any], surveyed: Surveyed, search: Search) -> dict[str
         "id": row.get(key),
         "score": score,
         "scores": {search.mode: score},
-        "text": text[:_SHOWN_CHARS],
+        "text": around(text, 0, room),
     }
-    if len(text) > _SHOWN_CHARS:
+    if len(text) > room:
         found["text_chars"] = len(text)
     return {**found, "columns": others} if others else found

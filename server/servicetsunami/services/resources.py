@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
-from servicetsunami.services.answers import Answer
+from servicetsunami.services.answers import Answer, AnyObject
+from servicetsunami.services.tenant_usage import TenantUsage
+from servicetsunami.services.usage_answers import CostAnswer
 from servicetsunami.stores.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -42,20 +44,27 @@ class SyncPercentage(Answer):
 
 
 class ResourceUsage(Answer):
-    """What a tenant has, and how much of it has reached Databricks."""
+    """What a tenant has, and how much of it has reached Databricks.
+
+    Where it was asked for, also what Databricks billed in 30 days, and the month's budget.
+    """
 
     resources: ResourceCounts
     sync_percentage: SyncPercentage
+    cost: CostAnswer | None = None
+    budget: AnyObject | None = None
 
 
 class Resources:
     """Counts from this machine's own records, so that it is quick while Databricks is down."""
 
-    def __init__(self, *, metadata: Metadata) -> None:
+    def __init__(self, *, metadata: Metadata, usage: TenantUsage) -> None:
         self._metadata = metadata
+        self._usage = usage
 
-    async def of(self, caller: Caller) -> ResourceUsage:
-        """Count what the caller's tenant has."""
+    async def of(self, caller: Caller, *, with_costs: bool = False) -> ResourceUsage:
+        """Count what the caller's tenant has; `with_costs` may have its bill read beside it."""
+        cost, budget = await self._usage.costs(caller) if with_costs else (None, None)
         async with self._metadata.read() as transaction:
             datasets = _count(await transaction.datasets.totals(caller.tenant))
             notebooks = _count(await transaction.notebooks.totals(caller.tenant))
@@ -65,6 +74,8 @@ class Resources:
             sync_percentage=SyncPercentage(
                 datasets=datasets.percent, notebooks=notebooks.percent, pipelines=pipelines.percent
             ),
+            cost=cost,
+            budget=budget,
         )
 
 

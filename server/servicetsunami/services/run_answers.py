@@ -46,7 +46,8 @@ class SavedNotebook(Answer):
 class RunAnswer(Answer):
     """A run as it stands; `cells` are those that have ended, with their outputs.
 
-    Where an output is cut, the cell's `uri` leads to the whole of it.
+    Where an output is cut, the cell's `uri` leads to the whole of it. `cost` is what a run on
+    Databricks was expected to cost before it began.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class RunAnswer(Answer):
     error: str | None = None
     started_at: str | None = None
     seconds: float | None = None
+    cost: AnyObject | None = None
     cells: list[AnyObject] | None = None
     next: str | None = None
 
@@ -84,6 +86,7 @@ class RunAnswer(Answer):
             error=run.error,
             started_at=run.started_at.isoformat() if run.started_at else None,
             seconds=_seconds(run),
+            cost=expected_cost(run),
             cells=None if is_short else _cells(run, cells),
             next=_next(run),
         )
@@ -158,6 +161,12 @@ class RunsAnswer(Answer):
     runs: list[AnyObject] | None = None
     truncated: bool | None = None
     cursor: str | None = None
+
+
+def expected_cost(run: Run) -> dict[str, JsonValue] | None:
+    """What a run on Databricks was expected to cost before it began."""
+    found: Any = run.remote.get("cost")
+    return found
 
 
 def _seconds(run: Run) -> float | None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
 
 import anyio
@@ -16,8 +16,13 @@ from servicetsunami.errors import ServerError
 from servicetsunami.services.run_plans import Plan
 from servicetsunami.stores.metadata import Metadata
 
+if TYPE_CHECKING:
+    from servicetsunami.stores.database import Transaction
+
 _log = logging.getLogger(__name__)
 
+Admit: TypeAlias = "Callable[[Transaction, Run], Awaitable[Run]]"
+"""Asks a budget for a run, in the transaction that writes it down."""
 _BUG: Final = "The server failed in the middle of the run; its log tells more."
 _RENEW_S: Final = 1.0
 """How often somebody else's wish to cancel is looked for."""
@@ -92,8 +97,9 @@ class RunRecords:
         isolation: str | None = None,
         parent: str | None = None,
         remote: Mapping[str, object] | None = None,
+        admit: "Admit | None" = None,
     ) -> ActiveRun:
-        """Write down a run that is about to begin."""
+        """Write down a run that is about to begin; see `add`."""
         now = datetime.now(UTC)
         run = Run(
             id=f"run-{uuid4().hex[:16]}",
@@ -113,11 +119,16 @@ class RunRecords:
             parent=parent,
             remote=remote or {},
         )
-        return await self.add(run)
+        return await self.add(run, admit=admit)
 
-    async def add(self, run: Run) -> ActiveRun:
-        """Write down a run that is about to begin, as this process's own."""
+    async def add(self, run: Run, *, admit: "Admit | None" = None) -> ActiveRun:
+        """Write down a run that is about to begin, as this process's own.
+
+        `admit` may refuse it, or change it, in the same transaction.
+        """
         async with self._metadata.begin() as transaction:
+            if admit is not None:
+                run = await admit(transaction, run)
             await transaction.runs.add(replace(run, **self.lease()))
         return self.attach(run)
 

@@ -103,22 +103,23 @@ class Runs:
     async def get(self, caller: Caller, run_id: str, report: Report, *, wait: bool) -> RunsAnswer:
         """One run as it stands; with `wait`, after it has gone on for at most 20 s."""
         with self._usage.measure(caller, "get_run"):
-            if (await self._find(caller, run_id)).job_id is not None:
-                patience_s = _PATIENCE_S if wait else 0
-                job_run = await self._jobs.wait(caller, run_id, patience_s=patience_s)
-                return RunsAnswer(run=job_run.model_dump())
-            active = self._records.find(run_id)
-            if wait and active is not None and active.run.tenant == caller.tenant:
+            active = self._records.find(run_id) if wait else None
+            if active is not None and active.run.tenant == caller.tenant and not active.run.job_id:
                 await _wait(active, report, _PATIENCE_S)
-            return RunsAnswer(run=(await self.look(caller, run_id))[1])
+            run, told = await self.look(caller, run_id)
+            if wait and run.job_id is not None and not run.state.is_ended:
+                await self._jobs.wait_for(caller, run_id, patience_s=_PATIENCE_S)
+                told = (await self.look(caller, run_id))[1]
+            return RunsAnswer(run=told)
 
     async def look(self, caller: Caller, run_id: str) -> tuple[Run, dict[str, JsonValue]]:
         """One run as it stands: its record, and what a call would answer."""
         async with self._looked_after(caller) as transaction:
             run = await transaction.runs.get(caller.tenant, run_id)
+            if run.job_id is not None:
+                tasks = await transaction.run_tasks.history(caller.tenant, run_id)
+                return run, JobRunAnswer.of(run, tasks).model_dump()
             cells = await _cells(transaction, run)
-        if run.job_id is not None:
-            return run, (await self._jobs.answer(caller, run_id)).model_dump()
         return run, _told(run, cells).model_dump()
 
     async def list(
@@ -177,7 +178,7 @@ class Runs:
             active = self._records.find(stopped)
             if active is not None:
                 active.cancel()
-        await self._jobs.wait(caller, run.id, patience_s=_CANCEL_S)
+        await self._jobs.wait_for(caller, run.id, patience_s=_CANCEL_S)
 
     async def _find(self, caller: Caller, run_id: str) -> Run:
         async with self._metadata.read() as transaction:
@@ -189,7 +190,8 @@ class Runs:
         text = await to_thread.run_sync(_read_text, path)
         if text is None:
             raise NotFound(
-                f"Cell {cell} of {run_id} has put out no text.", "Call get_run for its cells."
+                f"Cell {cell} of {run_id} has put out no text, or it is kept no longer.",
+                "Call get_run for its cells.",
             )
         return text
 
@@ -197,7 +199,10 @@ class Runs:
         """An image that a cell put out, by its file name in the cell's outputs."""
         path = await self._output_path(caller, run_id, Path(file).name)
         if path.suffix == ".txt" or not await anyio.Path(path).is_file():
-            raise NotFound(f"{run_id} has no image {file!r}.", "Call get_run for its cells.")
+            raise NotFound(
+                f"{run_id} has no image {file!r}, or it is kept no longer.",
+                "Call get_run for its cells.",
+            )
         return await anyio.Path(path).read_bytes()
 
     async def _output_path(self, caller: Caller, run_id: str, file: str) -> Path:

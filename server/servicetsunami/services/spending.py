@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 
-from servicetsunami.domain.budget import Spent
+from servicetsunami.domain.budget import Permit, Spent
 from servicetsunami.domain.cost import Estimate, estimate
 from servicetsunami.errors import ServerError
 from servicetsunami.services.budgets import Budgets
@@ -32,7 +32,7 @@ class Statement:
     number: int
     expected: Estimate
     currency: str
-    warning: str | None
+    permit: Permit
 
     def as_json(self) -> dict[str, Any]:
         """What a kept result remembers."""
@@ -41,7 +41,11 @@ class Statement:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read back what `as_json` gave."""
-        kept: dict[str, Any] = {**found, "expected": Estimate(**found["expected"])}
+        kept: dict[str, Any] = {
+            **found,
+            "expected": Estimate(**found["expected"]),
+            "permit": Permit(**found["permit"]),
+        }
         return cls(**kept)
 
     def told(self, seconds: float | None = None) -> dict[str, Any]:
@@ -55,8 +59,8 @@ class Statement:
         if seconds is not None and self.expected.dbus is not None:
             told["dbus_expected"] = round(self.expected.dbus, _SHORT)
         told["basis"] = f"Expected {self.expected.basis}"
-        if self.warning:
-            told["warning"] = self.warning
+        if self.permit.warning:
+            told["warning"] = self.permit.warning
         return told
 
 
@@ -71,7 +75,7 @@ class Spending:
     async def begin(self, tenant: str, workspace: "Workspace") -> Statement:
         """Note a statement that is about to begin.
 
-        Raises LimitExceeded when the budget is used up, or would be by it.
+        Raises BudgetUsedUp when the budget is used up, or would be by it.
         """
         warehouse = await workspace.warehouses.choose()
         size = await workspace.warehouses.size(warehouse)
@@ -81,11 +85,11 @@ class Spending:
             rate = None if report is None else report.rates.get(warehouse)
             expected = estimate(earlier, rate, size)
             adding = Spent(list_cost=expected.list_cost, dbus=expected.dbus)
-            warning = await self.budgets.admit_in(transaction, tenant, adding)
+            permit = await self.budgets.admit_in(transaction, tenant, adding)
             number = await transaction.remote_work.begin(
                 tenant, warehouse, expected, at=datetime.now(UTC)
             )
-        return Statement(number=number, expected=expected, currency=self._currency, warning=warning)
+        return Statement(number=number, expected=expected, currency=self._currency, permit=permit)
 
     async def end(self, tenant: str, statement: Statement, *, seconds: float) -> None:
         """Note how long it took; never fails the statement, which has ended already."""
@@ -101,7 +105,7 @@ class Spending:
 
     @asynccontextmanager
     async def statement(self, tenant: str, workspace: "Workspace") -> AsyncGenerator[Statement]:
-        """Have one statement run inside, begun and ended; raises LimitExceeded before it."""
+        """Have one statement run inside, begun and ended; raises BudgetUsedUp before it."""
         begun = await self.begin(tenant, workspace)
         started = time.monotonic()
         try:

@@ -1,5 +1,6 @@
 """Words how far assets are on their way to Databricks."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from servicetsunami.domain.dataset import Dataset, DatasetName
@@ -45,6 +46,8 @@ def asset_line(
     state = asset.sync_state.value if asset else "waiting" if queue else "unknown"
     if queue is not None and queue.parked:
         state = "parked"
+    elif queue is not None and queue.is_held:
+        state = "held"
     error = (queue.last_error if queue else None) or (asset.sync_error if asset else None)
     version, synced_version = _versions(asset)
     pulled = asset.pulled if isinstance(asset, Dataset) else None
@@ -75,7 +78,9 @@ def _versions(asset: Sent | None) -> tuple[int | None, int | None]:
     return asset.version, asset.synced_version
 
 
-def next_step(workspace: WorkspaceAnswer, waiting: int, parked: int) -> str:
+def next_step(
+    workspace: WorkspaceAnswer, queues: Sequence[Queue], *, waiting: int, parked: int
+) -> str:
     """What to do about the way to Databricks as it stands."""
     if not workspace.connected:
         return "No workspace is connected; changes wait until one is. Local work needs none."
@@ -83,6 +88,12 @@ def next_step(workspace: WorkspaceAnswer, waiting: int, parked: int) -> str:
         return f"Local work goes on, and nothing is lost. {workspace.next_step or ''}".strip()
     if parked:
         return "Do what the error of each parked asset says, then manage_sync with action retry."
+    held = sum(queue.is_held for queue in queues)
+    if held:
+        return (
+            f"{held} of them are held by the month's budget, which tenant_usage shows: they go on "
+            "by themselves once it allows. Local work goes on, and nothing is lost."
+        )
     if waiting:
         return "They are being sent; call again to see how far it is."
     return "Everything has reached Databricks."

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import SyncState
@@ -10,6 +10,7 @@ from servicetsunami.services import cost_answers
 from servicetsunami.services.budgets import Budgets
 from servicetsunami.services.costs import CostReports
 from servicetsunami.services.quotas import Quotas, stored_by
+from servicetsunami.services.unbilled import unbilled
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.usage_answers import (
     CostAnswer,
@@ -93,10 +94,20 @@ class TenantUsage:
             quotas=self._quotas.as_told() or None,
         )
 
+    async def costs(self, caller: Caller) -> tuple[CostAnswer | None, dict[str, Any] | None]:
+        """What Databricks billed in 30 days, and the month's budget; None for what there is none.
+
+        The bill is read anew beside the call, as for `of`.
+        """
+        since = datetime.now(UTC) - timedelta(days=_DAYS["month"])
+        cost = await self._cost(caller, since) if caller.has_databricks else None
+        budget = await self.budgets.state(caller.tenant)
+        return cost, budget.as_told() if budget.budget.limits() else None
+
     async def _cost(self, caller: Caller, since: datetime) -> CostAnswer:
         known, is_being_read = await self.reports.wanted(caller)
         async with self._metadata.read() as transaction:
-            work = await cost_answers.later_work(transaction, caller.tenant, known, since)
+            work = await unbilled(transaction, caller.tenant, known.report, since=since)
         return cost_answers.told(known, work, since=since, is_being_read=is_being_read)
 
 
@@ -110,8 +121,8 @@ async def _figures(
 ) -> dict[str, Figure]:
     """What was counted on this machine, each number with how well it is known."""
     stored = await stored_by(transaction, tenant)
-    here = await transaction.runs.seconds(tenant, ran_on="local", since=since, at=at)
-    there = await transaction.runs.seconds(tenant, ran_on="databricks", since=since, at=at)
+    here = await transaction.run_costs.seconds(tenant, ran_on="local", since=since, at=at)
+    there = await transaction.run_costs.seconds(tenant, ran_on="databricks", since=since, at=at)
     values = {
         "calls": sum(each.calls for each in tools),
         "rows": sum(each.rows for each in tools),

@@ -1,6 +1,5 @@
 """Finds the documents of an index that fit best, and shows as much of them as there is room for."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +12,15 @@ from pydantic import JsonValue
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.dataset import Dataset, DatasetName
 from servicetsunami.domain.index import FINGERPRINT, ID, OWN_VECTORS, TEXT, VECTOR, Hit, Index
-from servicetsunami.engines.sql.tokens import estimate
 from servicetsunami.engines.vectors.files import read_columns
 from servicetsunami.engines.vectors.passages import Passage, passages
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves, fused
-from servicetsunami.errors import Conflict, InvalidInput, RemoteError
+from servicetsunami.errors import BudgetUsedUp, Conflict, InvalidInput, RemoteError
 from servicetsunami.services.answers import Answer, AnyObject
 from servicetsunami.services.documents import checked_vector
 from servicetsunami.services.embeddings import Embeddings
 from servicetsunami.services.indexing import Indexing, Opened, at_version
+from servicetsunami.services.search_hits import around, left_out, room_for, within_budget
 from servicetsunami.services.upkeep import Upkeep
 from servicetsunami.services.usage import UsageMeter
 from servicetsunami.services.vector_filters import condition
@@ -34,12 +33,7 @@ if TYPE_CHECKING:
 Mode = Literal["semantic", "keyword", "hybrid"]
 
 _RESULTS_MAX: Final = 100
-_TEXT_CHARS: Final = 800
-_TEXT_CHARS_MIN: Final = 200
-_TOKENS_MAX: Final = 4_000
-"""As much of a model's attention all documents of an answer may take."""
-_BYTES_ALWAYS: Final = 6_000
-"""So little needs no count, which takes longer than to find it."""
+_NOTHING: Final = "Nothing fits: use other words, mode semantic, no filters or no score_threshold."
 _CATCH_UP_S: Final = 2.0
 SCORES: Final[Mapping[Mode, str]] = {
     "semantic": "cosine, at most 1",
@@ -131,10 +125,11 @@ class VectorSearch:
             )
             dataset = state.opened.dataset or dataset
             allowed = await self._allowed(caller, dataset, search.filters)
-            vector, trouble = await self._vector_or_words(index, search)
+            vector, trouble = await self._vector_or_words(caller, index, search)
             opening = partial(self._shelf, caller, index, dataset)
             found = await to_thread.run_sync(_found, opening, search, vector, allowed)
-            shown = _within_budget(found, search.columns)
+            room = room_for(len(found))
+            shown = within_budget([_hit(each, search.columns, room) for each in found])
             tally.rows = len(shown)
         return FoundDocuments(
             index=str(index.name),
@@ -145,7 +140,7 @@ class VectorSearch:
             truncated=len(shown) < len(found),
             follows=state.follows,
             pending=state.pending or None,
-            next=trouble or _next(len(shown), len(found)),
+            next=trouble or (left_out(shown, found) if found else _NOTHING),
         )
 
     async def find(self, caller: Caller, name: str) -> tuple[Index, Dataset]:
@@ -192,17 +187,17 @@ class VectorSearch:
         return [str(each) for each in ids]
 
     async def _vector_or_words(
-        self, index: Index, search: Search
+        self, caller: Caller, index: Index, search: Search
     ) -> "tuple[np.ndarray | None, str | None]":
         """The query's vector; for both ways of searching, what keeps it from being one of them."""
         try:
-            return await self._vector(index, search), None
-        except RemoteError as error:
+            return await self._vector(caller, index, search), None
+        except (RemoteError, BudgetUsedUp) as error:
             if search.mode != "hybrid":
                 raise
             return None, f"Found by words only, as the query could not be embedded: {error.what}"
 
-    async def _vector(self, index: Index, search: Search) -> "np.ndarray | None":
+    async def _vector(self, caller: Caller, index: Index, search: Search) -> "np.ndarray | None":
         """The query's vector, made by the model of the index or given; None for words alone."""
         if search.mode == "keyword":
             return None
@@ -214,7 +209,7 @@ class VectorSearch:
                     "Give `query` alone: that model makes its vector.",
                 )
             model = await self._embeddings.named(index.model)
-            return (await self._embeddings.embed(model, [search.query]))[0]
+            return (await self._embeddings.embed(caller, model, [search.query]))[0]
         import numpy as np  # noqa: PLC0415 - heavy
 
         if not search.vector:
@@ -260,24 +255,6 @@ def check_search(search: Search) -> None:
         )
 
 
-def _within_budget(
-    found: Sequence[Found], columns: Sequence[str] | None
-) -> list[dict[str, JsonValue]]:
-    """The hits as they are shown; the last ones are left out where they would be too much."""
-    room = max(_TEXT_CHARS_MIN, min(_TEXT_CHARS, 3 * _TOKENS_MAX // max(len(found), 1)))
-    hits = [_hit(each, columns, room) for each in found]
-    texts = [json.dumps(hit, ensure_ascii=False, default=str) for hit in hits]
-    if sum(len(text.encode()) for text in texts) <= _BYTES_ALWAYS:
-        return hits
-    shown, tokens = [], 0
-    for hit, text in zip(hits, texts, strict=True):
-        tokens += estimate(text)
-        if tokens > _TOKENS_MAX and shown:
-            break
-        shown.append(hit)
-    return shown
-
-
 def _hit(each: Found, columns: Sequence[str] | None, room: int) -> dict[str, JsonValue]:
     """A document that was found, with its columns; of a long text what is around the passage."""
     hit, text = each.hit, str(each.row.get(TEXT) or "")
@@ -290,7 +267,7 @@ def _hit(each: Found, columns: Sequence[str] | None, room: int) -> dict[str, Jso
         "id": hit.id,
         "score": round(hit.score, 4),
         "scores": dict(hit.parts),
-        "text": _around(text, each.passage.at, room),
+        "text": around(text, each.passage.at, room),
     }
     if each.passage.marked:
         shown["passage"] = each.passage.marked
@@ -299,20 +276,3 @@ def _hit(each: Found, columns: Sequence[str] | None, room: int) -> dict[str, Jso
     if own:
         shown["columns"] = own
     return shown
-
-
-def _around(text: str, at: int, room: int) -> str:
-    """As much of the text as there is room for, with the character at `at` in it."""
-    if len(text) <= room:
-        return text
-    start = max(0, min(at - room // 4, len(text) - room))
-    cut = text[start : start + room]
-    return f"{'…' if start else ''}{cut}{'…' if start + room < len(text) else ''}"
-
-
-def _next(shown: int, found: int) -> str | None:
-    if not found:
-        return "Nothing fits: use other words, mode semantic, no filters or no score_threshold."
-    if shown < found:
-        return f"{found - shown} more were too much for one answer: name fewer `columns`."
-    return None

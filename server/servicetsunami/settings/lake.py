@@ -97,6 +97,12 @@ class LakeSettings(Part):
     notebook_disk_mb: int = Field(
         default=1024, ge=16, description="Files of one run and of its tenant, in MiB."
     )
+    notebook_output_days: int = Field(
+        default=30,
+        ge=0,
+        description="How long the whole outputs of a run are kept after its end, in days; what "
+        "its cells show of them stays. 0: for ever.",
+    )
     notebook_output_mb: int = Field(
         default=16,
         ge=1,

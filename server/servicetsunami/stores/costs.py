@@ -29,12 +29,17 @@ class KnownCosts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkTotals:
-    """Statements on Databricks, added up; costs are estimates, of those that have one."""
+    """Statements and runs on Databricks, added up; costs are estimates, of those that have one.
+
+    `unpriced` counts those without a list cost. Seconds are of statements.
+    """
 
     statements: int
+    runs: int = 0
     seconds: float
     dbus: float
     list_cost: float
+    unpriced: int = 0
 
 
 class Budgets:
@@ -177,9 +182,12 @@ class RemoteWork:
             func.coalesce(func.sum(columns.seconds), 0.0),
             func.coalesce(func.sum(columns.dbus), 0.0),
             func.coalesce(func.sum(columns.list_cost), 0.0),
+            func.count(columns.list_cost),
         ).where(owned_by(tenant, REMOTE_WORK), columns.started_at >= since)
-        count, seconds, dbus, cost = (await self._connection.execute(statement)).one()
-        return WorkTotals(statements=count, seconds=seconds, dbus=dbus, list_cost=cost)
+        count, seconds, dbus, cost, priced = (await self._connection.execute(statement)).one()
+        return WorkTotals(
+            statements=count, seconds=seconds, dbus=dbus, list_cost=cost, unpriced=count - priced
+        )
 
     async def forget(self, tenant: str, *, before: datetime) -> None:
         """Remove what no budget and no estimate needs any more."""

@@ -28,6 +28,7 @@ from servicetsunami.stores.marks import Marks
 from servicetsunami.stores.migrations import migrate
 from servicetsunami.stores.notebooks import Notebooks
 from servicetsunami.stores.outbox import Outbox
+from servicetsunami.stores.run_costs import RunCosts
 from servicetsunami.stores.run_tasks import RunTasks
 from servicetsunami.stores.runs import Runs
 from servicetsunami.stores.tenants import Tenants
@@ -46,6 +47,7 @@ class Transaction:
         self.endpoints = Endpoints(connection, self.tenants)
         self.jobs = Jobs(connection, self.tenants)
         self.runs = Runs(connection, self.tenants)
+        self.run_costs = RunCosts(connection)
         self.run_tasks = RunTasks(connection)
         self.lineage = Lineage(connection)
         self.outbox = Outbox(connection)
@@ -55,6 +57,7 @@ class Transaction:
         self.budgets = Budgets(connection)
         self.costs = Costs(connection)
         self.remote_work = RemoteWork(connection)
+        self.run_costs = RunCosts(connection)
         self.marks = Marks(connection)
 
 

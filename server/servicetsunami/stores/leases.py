@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, sel
 
 from servicetsunami.domain.outbox import AssetKind, LeasedItem
 from servicetsunami.stores.connection import Connection
-from servicetsunami.stores.outbox import UNFINISHED, ItemState, to_item
+from servicetsunami.stores.outbox import TO_BE_SENT, UNFINISHED, ItemState, to_item
 from servicetsunami.stores.schema import OUTBOX
 
 _EARLIER = OUTBOX.alias("earlier")
@@ -51,6 +51,7 @@ class Leases:
             update(OUTBOX)
             .where(OUTBOX.c.id == chosen.scalar_subquery(), _is_due(at))
             .values(
+                state=ItemState.WAITING.value,
                 lease_owner=owner,
                 lease_until=at + timedelta(seconds=lease_s),
                 fence=OUTBOX.c.fence + 1,
@@ -101,6 +102,17 @@ class Leases:
             **_FREE,
         )
 
+    async def hold(self, leased: LeasedItem, *, not_before: datetime, reason: str) -> bool:
+        """Keep it back until there is money for it again: the attempt does not count."""
+        return await self._change(
+            leased,
+            state=ItemState.HELD.value,
+            attempts=OUTBOX.c.attempts - 1,
+            not_before=not_before,
+            last_error=reason[:_ERROR_CHARS_MAX],
+            **_FREE,
+        )
+
     async def park(self, leased: LeasedItem, *, reason: str) -> bool:
         """Set it aside until somebody decides."""
         return await self._change(
@@ -115,7 +127,7 @@ class Leases:
             update(OUTBOX)
             .where(
                 OUTBOX.c.id == leased.item.id,
-                OUTBOX.c.state == ItemState.WAITING.value,
+                OUTBOX.c.state.in_(TO_BE_SENT),
                 OUTBOX.c.fence == leased.fence,
             )
             .values(**values)
@@ -133,7 +145,7 @@ class Leases:
         due = func.coalesce(OUTBOX.c.not_before, at)
         free = func.coalesce(OUTBOX.c.lease_until, at)
         statement = select(due.label("due"), free.label("free")).where(
-            OUTBOX.c.state == ItemState.WAITING.value, _is_first(), *_served(kinds, tenants)
+            OUTBOX.c.state.in_(TO_BE_SENT), _is_first(), *_served(kinds, tenants)
         )
         moments = [max(row.due, row.free) for row in await self._connection.execute(statement)]
         return min(moments, default=None)
@@ -149,7 +161,7 @@ _FREE: Mapping[str, None] = {"lease_owner": None, "lease_until": None}
 
 def _is_due(at: datetime) -> ColumnElement[bool]:
     return and_(
-        OUTBOX.c.state == ItemState.WAITING.value,
+        OUTBOX.c.state.in_(TO_BE_SENT),
         or_(OUTBOX.c.lease_until.is_(None), OUTBOX.c.lease_until <= at),
         or_(OUTBOX.c.not_before.is_(None), OUTBOX.c.not_before <= at),
     )

@@ -14,16 +14,21 @@ from servicetsunami.stores.scope import owned_by, remembered
 
 
 class ItemState(StrEnum):
-    """Where an item stands; a leased item is still waiting, until its lease has done its work."""
+    """Where an item stands; a leased item is still waiting, until its lease has done its work.
+
+    One that is held waits as well, for a budget.
+    """
 
     WAITING = "waiting"
+    HELD = "held"
     PARKED = "parked"
     DONE = "done"
     DROPPED = "dropped"
     SUPERSEDED = "superseded"
 
 
-UNFINISHED = (ItemState.WAITING.value, ItemState.PARKED.value)
+TO_BE_SENT = (ItemState.WAITING.value, ItemState.HELD.value)
+UNFINISHED = (*TO_BE_SENT, ItemState.PARKED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ class Outbox:
         """The oldest items that still wait, at most `limit` of them."""
         statement = (
             select(OUTBOX)
-            .where(owned_by(tenant, OUTBOX), OUTBOX.c.state == ItemState.WAITING)
+            .where(owned_by(tenant, OUTBOX), OUTBOX.c.state.in_(TO_BE_SENT))
             .order_by(OUTBOX.c.id)
             .limit(limit)
         )
@@ -110,6 +115,7 @@ class Outbox:
                 attempts=row.attempts,
                 last_error=row.last_error,
                 next_at=row.not_before,
+                is_held=row.state == ItemState.HELD,
             )
             for row in await self._connection.execute(_overview(tenant))
         )
@@ -122,6 +128,15 @@ class Outbox:
             update(OUTBOX)
             .where(*_chosen(tenant, kind, subject), OUTBOX.c.state.in_(UNFINISHED), _unleased(at))
             .values(state=ItemState.WAITING.value, attempts=0, not_before=None)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
+    async def let_go(self, tenant: str) -> int:
+        """Have what a budget holds be due now, to be held again or sent; how many."""
+        statement = (
+            update(OUTBOX)
+            .where(owned_by(tenant, OUTBOX), OUTBOX.c.state == ItemState.HELD)
+            .values(not_before=None)
         )
         return (await self._connection.execute(statement)).rowcount
 

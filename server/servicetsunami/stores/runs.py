@@ -13,10 +13,8 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    case,
     func,
     insert,
-    literal,
     or_,
     select,
     tuple_,
@@ -26,7 +24,6 @@ from sqlalchemy import (
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import ACTIVE_STATES, CellRun, Run, RunState
 from servicetsunami.errors import NotFound
-from servicetsunami.stores.column_types import UtcDateTime
 from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import RUN_CELLS, RUNS
 from servicetsunami.stores.scope import owned_by, remembered
@@ -35,7 +32,6 @@ from servicetsunami.stores.tenants import Tenants
 _BRIEF = cast(
     "Select[Any]", select(*[column for column in RUNS.c if column is not RUNS.c.definition])
 )
-_DAY_S = 86_400.0
 _ACTIVE = tuple(sorted(state.value for state in ACTIVE_STATES))
 _PLACE = tuple_(RUNS.c.created_at, RUNS.c.id)
 # Asked with each look at runs: a list for IN would be written into the SQL anew each time.
@@ -266,40 +262,16 @@ class Runs:
         }
         await self._connection.execute(insert(RUN_CELLS).values(values))
 
-    async def seconds(self, tenant: str, *, ran_on: str, since: datetime, at: datetime) -> float:
-        """How long runs took since then, those that go on included, each kernel by itself.
-
-        Of the runs of jobs on this machine only their notebooks and Python count: the rest waits.
-        """
-        started, first = RUNS.c.started_at, literal(since, UtcDateTime)
-        begun = case((started < since, first), else_=started)
-        ended = func.coalesce(RUNS.c.ended_at, literal(at, UtcDateTime))
-        if self._connection.dialect.name == "postgresql":
-            took = func.extract("epoch", ended) - func.extract("epoch", begun)
-        else:
-            took = (func.julianday(ended) - func.julianday(begun)) * _DAY_S
-        statement = select(func.coalesce(func.sum(took), 0)).where(
+    async def going_or_ended_since(
+        self, tenant: str, run_ids: Collection[str], since: datetime
+    ) -> set[str]:
+        """Which of these runs have not ended, or have since then."""
+        statement = select(RUNS.c.id).where(
             owned_by(tenant, RUNS),
-            RUNS.c.ran_on == ran_on,
-            started.is_not(None),
-            ended > since,
+            RUNS.c.id.in_(run_ids),
+            or_(RUNS.c.ended_at.is_(None), RUNS.c.ended_at >= since),
         )
-        if ran_on == "local":
-            statement = statement.where(RUNS.c.job_id.is_(None))
-        return max(0.0, float((await self._connection.execute(statement)).scalar_one()))
-
-    async def numbers_there(self, tenant: str, *, since: datetime, limit: int) -> tuple[str, ...]:
-        """The numbers on Databricks of the newest runs that were begun there since then."""
-        statement = (
-            select(RUNS.c.remote)
-            .where(
-                owned_by(tenant, RUNS), RUNS.c.ran_on == "databricks", RUNS.c.created_at >= since
-            )
-            .order_by(RUNS.c.created_at.desc())
-            .limit(limit)
-        )
-        found = await self._connection.scalars(statement)
-        return tuple(str(each["run_id"]) for each in found if "run_id" in each)
+        return set(await self._connection.scalars(statement))
 
     async def request_cancel(self, tenant: str, run_id: str) -> bool:
         """Ask whoever does the run to stop; False when it has ended already."""

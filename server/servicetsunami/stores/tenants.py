@@ -1,12 +1,16 @@
 """Tenants: whose datasets, usage and promises these are."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.schema import TENANTS
+
+_COMMENT: Final = "catalog_comment"
 
 
 class Tenants:
@@ -25,6 +29,22 @@ class Tenants:
         """Whether there is such a tenant."""
         statement = select(TENANTS.c.id).where(TENANTS.c.id == tenant)
         return await self._connection.scalar(statement) is not None
+
+    async def catalog_comment(self, tenant: str) -> str | None:
+        """What is said about the tenant's catalog; None where nothing is."""
+        found = (await self._metadata_of(tenant)).get(_COMMENT)
+        return found if isinstance(found, str) else None
+
+    async def describe_catalog(self, tenant: str, comment: str | None) -> None:
+        """Keep what is said about the tenant's catalog, or nothing any more."""
+        rest = {k: v for k, v in (await self._metadata_of(tenant)).items() if k != _COMMENT}
+        kept = rest if comment is None else rest | {_COMMENT: comment}
+        statement = update(TENANTS).where(TENANTS.c.id == tenant).values(metadata_=kept)
+        await self._connection.execute(statement)
+
+    async def _metadata_of(self, tenant: str) -> Mapping[str, object]:
+        statement = select(TENANTS.c.metadata_).where(TENANTS.c.id == tenant)
+        return await self._connection.scalar(statement) or {}
 
     async def list(self) -> tuple[str, ...]:
         """All tenants by name: for the server's own upkeep, never for a caller."""

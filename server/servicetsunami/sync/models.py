@@ -36,8 +36,8 @@ class ModelCourier:
     async def deliver(self, item: OutboxItem, lease: Lease) -> None:
         """Have the endpoint serve the newest version; may be called again at any point.
 
-        Raises RemotePending while Databricks works on it, RemoteRefused, with what to do, where
-        it has failed, or where the name belongs to somebody else.
+        Raises BudgetUsedUp, RemotePending while Databricks works on it, RemoteRefused, with what
+        to do, where it has failed, or where the name belongs to somebody else.
         """
         workspace = await self._connection.workspace()
         name = name_there(self._catalog_of(item.tenant), item.subject)
@@ -86,13 +86,12 @@ class ModelCourier:
         from servicetsunami.gateway.serving import entity_of  # noqa: PLC0415 - with a workspace
 
         entity = entity_of(model.name, model.version)
+        permit = await lease.permit()
         await lease.confirm()
         if is_new:
-            await workspace.serving.create(
-                name, entity, {TAG: item.asset_id, TENANT_TAG: item.tenant}
-            )
+            await workspace.serving.create(name, entity, {TAG: item.asset_id}, permit=permit)
         else:
-            await workspace.serving.change(name, entity)
+            await workspace.serving.change(name, entity, permit=permit)
         await _note_asked(lease, item)
         raise _pending(f"Databricks makes {name} ready.")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio import to_thread
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.dataset import Column, Dataset, SyncState
 from servicetsunami.domain.outbox import Change, OutboxItem
 from servicetsunami.domain.remote import RemoteTable, TableAddress
@@ -42,6 +43,7 @@ class _Target:
     """Where one item goes: a dataset's table, and the folder its files pass through."""
 
     item: OutboxItem
+    permit: Permit
     dataset: Dataset
     version: int
     table: TableAddress
@@ -69,8 +71,8 @@ class TableCourier:
     async def deliver(self, item: OutboxItem, lease: Lease) -> None:
         """Make Databricks hold what the item promised; may be called again at any point.
 
-        Raises a RemoteError. RemoteRefused with what to do when the table there is not ours, or
-        does not hold what it should hold afterwards.
+        Raises BudgetUsedUp, or a RemoteError: RemoteRefused with what to do when the table there
+        is not ours, or does not hold what it should hold afterwards.
         """
         workspace = await self._connection.workspace()
         await self._await_earlier(workspace, item, lease)
@@ -133,8 +135,10 @@ class TableCourier:
     ) -> None:
         place = await self._places.prepare(workspace, item.tenant, dataset.name.schema)
         version = _version(item)
+        permit = await lease.permit()
         target = _Target(
             item=item,
+            permit=permit,
             dataset=dataset,
             version=version,
             table=_address(place.catalog, str(dataset.name)),
@@ -196,8 +200,8 @@ class TableCourier:
         await lease.confirm()
         request = StatementRequest(
             sql=text,
+            permit=target.permit,
             tags={
-                "servicetsunami_tenant": target.item.tenant,
                 "servicetsunami_dataset": target.dataset.id,
                 TAG_ITEM: str(target.item.id),
             },
@@ -210,8 +214,7 @@ class TableCourier:
         """Read back the row count and the columns."""
         from servicetsunami.gateway.statements import StatementRequest  # noqa: PLC0415 - lazy
 
-        tags = {"servicetsunami_tenant": target.item.tenant}
-        request = StatementRequest(sql=sql.count_rows(target.table), tags=tags)
+        request = StatementRequest(sql=sql.count_rows(target.table), permit=target.permit)
         counted = await workspace.statements.run(request, timeout_s=_STATEMENT_TIMEOUT_S)
         [[count]] = [row async for rows in workspace.statements.rows(counted) for row in rows]
         columns = [Column(**column) for column in staged["columns"]]

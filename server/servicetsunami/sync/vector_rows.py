@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from anyio import to_thread
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.index import ID
 from servicetsunami.errors import RemoteConflict
 from servicetsunami.sync.worker import Lease
@@ -31,6 +32,7 @@ async def put_rows(
     *,
     version: int,
     is_whole: bool,
+    permit: Permit,
 ) -> None:
     """Take out what is not here, and put the documents; may be repeated at any point.
 
@@ -38,14 +40,14 @@ async def put_rows(
     """
     only, kept, refused = _refused_before(lease, version), set[str](), set[str]()
     if only is None:
-        async for keys in _gone(vectors, name, changes, is_whole=is_whole):
+        async for keys in _gone(vectors, name, changes, is_whole=is_whole, permit=permit):
             for some in _in_urls(keys):
                 await lease.confirm()
                 kept.update(await vectors.remove(name, some))
     batches = changes.batches(only)
     while batch := await to_thread.run_sync(partial(next, batches, list[dict[str, Any]]())):
         await lease.confirm()
-        refused.update(await vectors.upsert(name, batch, ID))
+        refused.update(await vectors.upsert(name, batch, ID, permit=permit))
     if refused or kept:
         is_short = not kept and len(refused) <= _REFUSED_KEPT
         left = {"version": version, "keys": sorted(refused)} if is_short else None
@@ -70,12 +72,12 @@ def _refused_before(lease: Lease, version: int) -> Collection[str] | None:
 
 
 async def _gone(
-    vectors: "Vectors", name: str, changes: "Changes", *, is_whole: bool
+    vectors: "Vectors", name: str, changes: "Changes", *, is_whole: bool, permit: Permit
 ) -> AsyncGenerator[Sequence[str]]:
     """The keys there that are not here. What was put a moment ago no scan may see yet."""
     yield changes.removed
     if is_whole:
-        async for keys in vectors.keys(name, ID):
+        async for keys in vectors.keys(name, ID, permit=permit):
             yield [key for key in keys if key not in changes.ids]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.dataset import Dataset, SyncState
 from servicetsunami.domain.index import Index
 from servicetsunami.domain.index_there import (
@@ -104,8 +105,8 @@ class IndexCourier:
     async def deliver(self, item: OutboxItem, lease: Lease) -> None:
         """Make the index there hold the newest documents; may be called again at any point.
 
-        Raises a RemoteError: RemotePending while Databricks is at work on it, RemoteRefused, with
-        what to do, where something of that name is there that is not ours.
+        Raises BudgetUsedUp, or a RemoteError: RemotePending while Databricks is at work on it,
+        RemoteRefused, with what to do, where something of that name is there that is not ours.
         """
         workspace = await self._connection.workspace()
         if item.change is Change.DELETE:
@@ -142,8 +143,9 @@ class IndexCourier:
         name = self._endpoint.name
         found = await workspace.vectors.find_endpoint(name)
         if found is None:
+            permit = await lease.permit()
             await lease.confirm()
-            await workspace.vectors.create_endpoint(name, self._endpoint.kind)
+            await workspace.vectors.create_endpoint(name, self._endpoint.kind, permit=permit)
             found = await workspace.vectors.find_endpoint(name)
         if found is not None and found.is_stopped:
             raise RemoteRefused(
@@ -165,8 +167,9 @@ class IndexCourier:
         found, known = await self._ensure(await self._fed_by_table(delivery))
         if known.version is None or known.version < arrived:
             if lease.progress.get(ASKED) != arrived:
+                permit = await lease.permit()
                 await lease.confirm()
-                await self._ask_to_sync(delivery, arrived)
+                await self._ask_to_sync(delivery, arrived, permit)
                 found = await vectors.find(str(delivery.address)) or found
             if found.has_failed:
                 raise await failed(lease, found)
@@ -176,11 +179,11 @@ class IndexCourier:
         if arrived < dataset.version:
             raise behind(dataset)
 
-    async def _ask_to_sync(self, delivery: _Delivery, version: int) -> None:
+    async def _ask_to_sync(self, delivery: _Delivery, version: int, permit: Permit) -> None:
         from servicetsunami.gateway.vectors import NOT_READY  # noqa: PLC0415 - lazy
 
         try:
-            await delivery.workspace.vectors.sync(str(delivery.address))
+            await delivery.workspace.vectors.sync(str(delivery.address), permit=permit)
         except RemoteConflict as error:
             if error.code != NOT_READY:
                 raise
@@ -200,10 +203,10 @@ class IndexCourier:
         model = delivery.index.model
         wanted = {sql.CHANGE_FEED: "true", MODEL_PROPERTY: model}
         if not wanted.items() <= table.properties.items():
+            permit = await delivery.lease.permit()
             await delivery.lease.confirm()
-            tags = {"servicetsunami_tenant": delivery.index.tenant}
             text = sql.feed_changes(delivery.table, model=model)
-            request = StatementRequest(sql=text, tags=tags)
+            request = StatementRequest(sql=text, permit=permit)
             await delivery.workspace.statements.run(request, timeout_s=_STATEMENT_TIMEOUT_S)
         columns = {column.name: column.type for column in table.columns}
         return replace(delivery, wanted=replace(delivery.wanted, columns=columns))
@@ -214,6 +217,7 @@ class IndexCourier:
         dataset, lease = delivery.dataset, delivery.lease
         if known.version == dataset.version:
             return
+        permit = await lease.permit()
         read = partial(
             read_changes,
             table_location(self._data_dir, dataset.tenant, dataset.id),
@@ -235,6 +239,7 @@ class IndexCourier:
             lease,
             version=dataset.version,
             is_whole=known.version is None,
+            permit=permit,
         )
         done = replace(known, version=dataset.version, left_out=changes.left_out, touched=())
         await self._agree(delivery, done)
@@ -271,10 +276,11 @@ class IndexCourier:
             delivery.wanted,
             dimension=delivery.index.dimension,
         )
+        permit = await lease.permit()
         await lease.note({**lease.progress, REMAKE: None, ASKED: None, REFUSED: None})
         await lease.confirm()
         try:
-            await vectors.create(spec)
+            await vectors.create(spec, permit=permit)
         except RemoteConflict as error:
             if error.code == PENDING_DELETION:
                 raise await waiting(

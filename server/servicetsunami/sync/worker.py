@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
+from servicetsunami.domain.budget import Permit
 from servicetsunami.domain.outbox import AssetKind, LeasedItem, OutboxItem
 from servicetsunami.errors import (
+    BudgetUsedUp,
     ConfigurationError,
     Conflict,
     RemoteConflict,
@@ -22,7 +24,7 @@ from servicetsunami.errors import (
     TimedOut,
 )
 from servicetsunami.stores.metadata import Metadata
-from servicetsunami.sync.outcomes import LeaseLost
+from servicetsunami.sync.outcomes import Batch, LeaseLost
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction
@@ -38,6 +40,8 @@ _RETRY_MAX_S: Final = 300.0
 _PAUSE_BASE_S: Final = 1.0
 _PAUSE_MAX_S: Final = 30.0
 _RELEASE_S: Final = 2.0
+_HOLD_S: Final = 300.0
+"""Until a budget is asked again: it may have been raised in the settings, or a month have begun."""
 _KEPT: Final = timedelta(days=7)
 _PRUNE_EVERY_S: Final = 3600.0
 
@@ -101,6 +105,10 @@ class Lease:
                 self.is_lost = True
         self.check()
 
+    async def permit(self) -> Permit:
+        """Leave to begin what costs; to be asked before it is prepared. Raises BudgetUsedUp."""
+        return await self._worker.admit(self.leased.item.tenant)
+
     async def note(self, progress: Mapping[str, object]) -> None:
         """Remember how far it is, for whoever may have to go on; raises LeaseLost."""
         async with self._worker.metadata.begin() as transaction:
@@ -108,22 +116,6 @@ class Lease:
                 self.is_lost = True
         self.check()
         self.progress = progress
-
-
-@dataclass(slots=True)
-class Batch:
-    """What became of the items that were claimed; `unavailable` is what ended it early."""
-
-    done: int = 0
-    retried: int = 0
-    parked: int = 0
-    lost: int = 0
-    unavailable: str | None = None
-
-    @property
-    def claimed(self) -> int:
-        """How many items there were."""
-        return self.done + self.retried + self.parked + self.lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +138,14 @@ def _now() -> datetime:
 class SyncWorker:
     """One per server; any number of them may share an outbox.
 
-    `owner` names this worker in the database. `rng` gives numbers from 0 to 1, for the jitter.
+    `owner` names this worker in the database. `admit` gives leave to spend, or raises BudgetUsedUp.
+    `rng` gives numbers from 0 to 1, for the jitter.
     """
 
     metadata: Metadata
     couriers: Mapping[AssetKind, Courier]
     owner: str
+    admit: Callable[[str], Awaitable[Permit]]
     tenants: Collection[str] | None = None
     clock: Callable[[], datetime] = _now
     rng: Callable[[], float] = random.random
@@ -239,6 +233,8 @@ class SyncWorker:
                 await self._done(leased, courier, batch)
             elif isinstance(failure, LeaseLost | RemotePending):
                 await self._leave(leased, failure, batch)
+            elif isinstance(failure, BudgetUsedUp):
+                await self._hold(leased, failure, batch)
             elif isinstance(failure, _AWAY) and self.done_count == done_before:
                 await self._put_back(leased, failure, batch)
             elif isinstance(failure, ServerError) and not isinstance(failure, _AWAY + _PASSING):
@@ -305,7 +301,7 @@ class SyncWorker:
             is_mine = await transaction.leases.done(leased, at=at)
             if is_mine:
                 await courier.delivered(transaction, leased.item, at)
-        _count(batch, "done", is_mine=is_mine)
+        batch.count("done", is_mine=is_mine)
         self.done_count += is_mine
 
     async def _leave(
@@ -315,7 +311,15 @@ class SyncWorker:
         is_mine = isinstance(failure, RemotePending) and await self._release(
             leased, self.clock() + timedelta(seconds=failure.wait_s), str(failure)
         )
-        _count(batch, "retried", is_mine=is_mine)
+        batch.count("retried", is_mine=is_mine)
+
+    async def _hold(self, leased: LeasedItem, failure: BudgetUsedUp, batch: Batch) -> None:
+        not_before = self.clock() + timedelta(seconds=_HOLD_S)
+        async with self.metadata.begin() as transaction:
+            is_mine = await transaction.leases.hold(
+                leased, not_before=not_before, reason=str(failure)
+            )
+        batch.count("held", is_mine=is_mine)
 
     async def _put_back(self, leased: LeasedItem, failure: Exception, batch: Batch) -> None:
         """Keep its place without counting the attempt; the others come first when it goes on.
@@ -337,14 +341,14 @@ class SyncWorker:
         not_before = self.clock() + timedelta(seconds=self.rng() * bound_s)
         async with self.metadata.begin() as transaction:
             is_mine = await transaction.leases.retry(leased, not_before=not_before, error=error)
-        _count(batch, "retried", is_mine=is_mine)
+        batch.count("retried", is_mine=is_mine)
 
     async def _park(self, leased: LeasedItem, courier: Courier, reason: str, batch: Batch) -> None:
         async with self.metadata.begin() as transaction:
             is_mine = await transaction.leases.park(leased, reason=reason)
             if is_mine:
                 await courier.parked(transaction, leased.item, reason)
-        _count(batch, "parked", is_mine=is_mine)
+        batch.count("parked", is_mine=is_mine)
 
     async def _release(
         self, leased: LeasedItem, not_before: datetime | None, error: str | None
@@ -392,8 +396,3 @@ class SyncWorker:
             async with self.metadata.begin() as transaction:
                 await transaction.leases.prune(before=now - _KEPT)
             self._pruned_at = now
-
-
-def _count(batch: Batch, what: str, *, is_mine: bool) -> None:
-    name = what if is_mine else "lost"
-    setattr(batch, name, getattr(batch, name) + 1)

@@ -12,6 +12,7 @@ from mcp.server.mcpserver import Context, Resolve
 from servicetsunami.domain.caller import Caller
 from servicetsunami.domain.run import Run
 from servicetsunami.services.audit import Audit
+from servicetsunami.services.catalogs import Catalogs
 from servicetsunami.services.datasets import Datasets
 from servicetsunami.services.endpoint_sync import EndpointSync
 from servicetsunami.services.index_sync import IndexSync
@@ -61,6 +62,7 @@ class Services:
     models: Models
     long_work: LongWork
     resources: Resources
+    catalogs: Catalogs
     remote_catalog: RemoteCatalog
     audit: Audit
     watching: Watching

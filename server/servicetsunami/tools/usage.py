@@ -13,8 +13,8 @@ Period = Annotated[
 
 
 async def tenant_usage(call: CallOf, period: Period = "week") -> UsageAnswer:
-    """Tell what there is, what was used, what it cost, and what is allowed.
+    """Tell what there is, what was used, what it cost, what is allowed, what reached Databricks.
 
-    Also how much has reached Databricks. Figures say whether they are exact, and as of when.
+    Figures say how exact they are.
     """
     return await call.services.tenant_usage.of(call.caller, period)

@@ -5,36 +5,21 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
 from pydantic import ValidationError
 
+from servicetsunami.domain.audit import Outcome, outcome_of
 from servicetsunami.domain.caller import Caller, Scope
-from servicetsunami.errors import Denied, LimitExceeded, ServerError
+from servicetsunami.errors import ServerError
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.scopes import require
 from servicetsunami.transport.turns import Turns
 
 _NO_ARGUMENTS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-class Outcome(StrEnum):
-    """How an operation ended."""
-
-    RUNNING = "running"
-    OK = "ok"
-    FAILED = "failed"
-    """An expected failure, which the caller was told."""
-    DENIED = "denied"
-    """The credential, or the configuration, does not allow it."""
-    LIMITED = "limited"
-    """It was too much, by a limit or a quota."""
-    BROKEN = "broken"
-    """A bug, or a stop from outside."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,9 +107,5 @@ def _told(error: BaseException) -> tuple[Outcome, str]:
         cause = cause.__cause__
     if cause is None:
         return Outcome.BROKEN, type(error).__name__
-    outcome = Outcome.FAILED
-    if isinstance(cause, Denied):
-        outcome = Outcome.DENIED
-    elif isinstance(cause, LimitExceeded):
-        outcome = Outcome.LIMITED
+    outcome = outcome_of(cause) if isinstance(cause, ServerError) else Outcome.FAILED
     return outcome, type(cause).__name__

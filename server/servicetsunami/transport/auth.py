@@ -1,19 +1,48 @@
 """Who makes a request: the one place where a credential turns into a caller."""
 
+import hashlib
+import math
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
+import anyio
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 
-from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.identity import Identity
-from servicetsunami.errors import Unauthenticated
+from servicetsunami.errors import Denied, Unauthenticated
 
 _CREDENTIAL_CHARS_MAX: Final = 8_192
 _GET_ONE: Final = "Send a valid token or API key as `Authorization: Bearer …`."
+_STANDING_S: Final = 1.0
+
+
+class Standing:
+    """What one credential allows while something that it has opened is still open."""
+
+    def __init__(self, ask: Callable[[], Awaitable[frozenset[Scope]]]) -> None:
+        self._ask = ask
+        self._asked_at = -math.inf
+        self._scopes: frozenset[Scope] = frozenset()
+        self._asking = anyio.Lock()
+
+    async def scopes(self) -> frozenset[Scope]:
+        """What it allows, as of a second ago at most: nothing once it is revoked or expired.
+
+        Raises ServerError where that cannot be told.
+        """
+        async with self._asking:
+            now = time.monotonic()
+            if now >= self._asked_at + _STANDING_S:
+                self._scopes = await self._ask()
+                self._asked_at = now
+            return self._scopes
 
 
 class LakeUser(AuthenticatedUser):
@@ -23,7 +52,9 @@ class LakeUser(AuthenticatedUser):
     another subject's session is then unknown.
     """
 
-    def __init__(self, identity: Identity, caller: Caller) -> None:
+    def __init__(
+        self, identity: Identity, caller: Caller, standing: Standing | None = None
+    ) -> None:
         super().__init__(
             AccessToken(
                 # The credential itself goes no further than here.
@@ -35,6 +66,7 @@ class LakeUser(AuthenticatedUser):
             )
         )
         self.caller = caller
+        self.standing = standing
 
 
 def current_caller() -> Caller:
@@ -43,6 +75,12 @@ def current_caller() -> Caller:
     if not isinstance(user, LakeUser):
         raise Unauthenticated("This was not asked by anybody.", _GET_ONE)
     return user.caller
+
+
+def current_standing() -> Standing | None:
+    """The credential of the request that is being served; None where none are asked for."""
+    user = auth_context_var.get()
+    return user.standing if isinstance(user, LakeUser) else None
 
 
 class TokenVerifier(Protocol):
@@ -70,6 +108,7 @@ class Authenticator:
         self._tokens = tokens
         self._admit = admit
         self._caller_of = caller_of
+        self._standings: WeakValueDictionary[bytes, Standing] = WeakValueDictionary()
 
     async def user(self, headers: Headers) -> LakeUser:
         """The user that the credential of a request stands for.
@@ -77,6 +116,10 @@ class Authenticator:
         Raises Unauthenticated without a valid one, Denied for a tenant that is not served here.
         """
         credential = _credential(headers)
+        identity = await self._identity(credential)
+        return LakeUser(identity, self._caller_of(identity), self._standing(credential))
+
+    async def _identity(self, credential: str) -> Identity:
         if self._is_key(credential):
             identity = await self._key_identity(credential)
         elif self._tokens is not None:
@@ -84,7 +127,21 @@ class Authenticator:
         else:
             raise Unauthenticated("The credential is no API key.", _GET_ONE)
         await self._admit(identity.tenant)
-        return LakeUser(identity, self._caller_of(identity))
+        return identity
+
+    def _standing(self, credential: str) -> Standing:
+        """One for all that the credential has opened, so that they ask together."""
+        key = hashlib.sha256(credential.encode()).digest()
+        standing = self._standings.get(key)
+        if standing is None:
+            standing = self._standings[key] = Standing(partial(self._scopes_now, credential))
+        return standing
+
+    async def _scopes_now(self, credential: str) -> frozenset[Scope]:
+        try:
+            return (await self._identity(credential)).scopes
+        except (Unauthenticated, Denied):
+            return frozenset()
 
 
 def _credential(headers: Headers) -> str:

@@ -6,7 +6,7 @@ the data itself.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from secrets import token_bytes
 from typing import Any, Final
@@ -30,11 +30,20 @@ class Marking:
         self._secrets = secrets
         self._key = token_bytes(_KEY_BYTES)
 
-    def answer(self, content: Mapping[str, Any]) -> str:
+    def answer(self, content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
         """The text of an answer: its JSON, in which hidden characters are escapes."""
         # Indented JSON costs a model a third more tokens for the same content.
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         return self._between_marks(visible(text))
+
+    def text(self, text: str) -> str:
+        """A text that others have written, such as a notebook; without marks, as it was written."""
+        return self._between_marks(visible(text)) if self._marks else text
+
+    def mime_type(self, of_content: str) -> str:
+        """What type a resource is of when its content, of that type, stands between marks."""
+        is_marked_json = self._marks and of_content == "application/json"
+        return "text/plain" if is_marked_json else of_content
 
     def error(self, error: ServerError) -> str:
         """What went wrong, in which others' words may be quoted; what to do next is ours."""

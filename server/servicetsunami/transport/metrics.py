@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from servicetsunami.domain.audit import Outcome
 from servicetsunami.domain.reading import Reading
-from servicetsunami.transport.admission import Operation, Outcome
+from servicetsunami.transport.admission import Operation
 
 METRICS_PATH: Final = "/metrics"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0)

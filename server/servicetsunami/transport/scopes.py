@@ -28,6 +28,8 @@ TOOL_SCOPES: Final = {
 REST_SCOPES: Final = {
     "list_catalogs": Scope.READ,
     "describe_catalog": Scope.READ,
+    "update_catalog": Scope.ADMIN,
+    "delete_catalog": Scope.ADMIN,
 }
 """What only REST has; a route that does what a tool does goes by the tool's name."""
 

@@ -7,7 +7,8 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from servicetsunami.transport.admission import Operation, Outcome
+from servicetsunami.domain.audit import Outcome
+from servicetsunami.transport.admission import Operation
 
 _tracer = trace.get_tracer("servicetsunami")
 _FAULTS: Final = frozenset({Outcome.FAILED, Outcome.BROKEN, Outcome.LIMITED, Outcome.DENIED})

@@ -1,14 +1,15 @@
 """Subscriptions as both eras of the protocol have them.
 
 Up to 2025-11-25 a session subscribes with `resources/subscribe`, and hears of changes over its own
-stream. From 2026-07-28 on the answer to `subscriptions/listen` is the stream.
+stream. From 2026-07-28 on the answer to `subscriptions/listen` is the stream, which ends with the
+credential that has opened it; a session goes on with the next credential of the same person.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
@@ -30,6 +31,7 @@ from mcp_types import (
 from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.errors import ServerError
 from servicetsunami.transport.admission import Admission
+from servicetsunami.transport.auth import current_standing
 from servicetsunami.transport.subscriptions import Subscriptions, Watcher
 
 _WATCHER: Final = "servicetsunami/watcher"
@@ -53,6 +55,7 @@ class Subscribing:
 
     def add_to(self, server: Server[Any]) -> None:
         """Have the server answer the methods, and declare that it does."""
+        server.middleware.append(self._renew)
         server.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
         server.add_request_handler(
             "resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe
@@ -60,6 +63,15 @@ class Subscribing:
         server.add_request_handler(
             "subscriptions/listen", SubscriptionsListenRequestParams, self._listen
         )
+
+    async def _renew(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Judge the session's watcher by the credential of this message from now on."""
+        watcher = ctx.session._connection.state.get(_WATCHER)
+        if watcher is not None:
+            self._subscriptions.renew(watcher, current_standing())
+        return await call_next(ctx)
 
     async def _subscribe(
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
@@ -83,16 +95,19 @@ class Subscribing:
         self, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         bus = _StreamBus(self._shared)
+        handler = ListenHandler(bus)
 
         async def tell(uri: str) -> None:
             await bus.publish(ResourceUpdated(uri))
 
         uri = ""
         try:
-            async with self._subscriptions.opened(self._caller(), tell) as watcher:
+            async with self._subscriptions.opened(
+                self._caller(), tell, standing=current_standing(), end=handler.close
+            ) as watcher:
                 for uri in params.notifications.resource_subscriptions or ():
                     await self._watch(watcher, uri)
-                return await ListenHandler(bus)(ctx, params)
+                return await handler(ctx, params)
         except ServerError as error:
             raise _told(error, uri) from error
 
@@ -108,7 +123,9 @@ class Subscribing:
         connection = ctx.session._connection
         watcher = connection.state.get(_WATCHER)
         if watcher is None:
-            watcher = self._subscriptions.open(self._caller(), ctx.session.send_resource_updated)
+            watcher = self._subscriptions.open(
+                self._caller(), ctx.session.send_resource_updated, standing=current_standing()
+            )
             connection.state[_WATCHER] = watcher
             connection.exit_stack.callback(partial(self._subscriptions.close, watcher))
         return watcher

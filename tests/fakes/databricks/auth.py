@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.fakes.databricks.errors import ApiError
-from tests.fakes.databricks.state import State
+from tests.fakes.databricks.state import WORKSPACE_ID, State
 
 USER = "agent@example.com"
 _OPEN = ("/.well-known/", "/oidc/", "/__fake__", "/__store__", "/__upload__")
@@ -72,7 +72,7 @@ def routes(state: State, wrap: Callable[..., Callable[[Request], Awaitable[Respo
     async def me(request: Request) -> Response:
         return JSONResponse(
             {"id": "1", "userName": USER, "displayName": "Agent", "active": True},
-            headers={"X-Databricks-Org-Id": "4242424242424242"},
+            headers={"X-Databricks-Org-Id": WORKSPACE_ID},
         )
 
     return [

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from tests.fakes.databricks.auth import USER
 from tests.fakes.databricks.errors import ApiError, exists, invalid, missing
-from tests.fakes.databricks.state import Catalog, FakeTable, Schema, State, split
+from tests.fakes.databricks.state import WORKSPACE_ID, Catalog, FakeTable, Schema, State, split
 
 BASE = "/api/2.1/unity-catalog"
 PAGE_ITEMS = 3
@@ -214,7 +214,7 @@ def drop_table(state: State, table: FakeTable) -> None:
 
 def routes(state: State, wrap: Any) -> list[Route]:
     async def assignment(request: Request) -> Response:
-        return JSONResponse({"metastore_id": "metastore", "workspace_id": 4242424242424242})
+        return JSONResponse({"metastore_id": "metastore", "workspace_id": int(WORKSPACE_ID)})
 
     async def summary(request: Request) -> Response:
         return JSONResponse({"metastore_id": "metastore", "name": "fake", "cloud": "aws"})

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from tests.fakes.databricks.errors import ApiError, exists, missing
 
+WORKSPACE_ID = "4242424242424242"
 Columns = list[tuple[str, str]]
 
 

@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -95,8 +96,9 @@ class OnnxEmbedder:
             return self._network
 
 
+@cache
 def packaged() -> OnnxEmbedder:
-    """The model that comes with the package."""
+    """The model that comes with the package; loaded once, however many apps a process opens."""
     return OnnxEmbedder(
         name=MODEL,
         licence=LICENCE,

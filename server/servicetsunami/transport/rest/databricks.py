@@ -73,9 +73,14 @@ def databricks(prefix: str) -> APIRouter:
         return await manage(call, steering, response)
 
     @router.get("/usage", name="usage", openapi_extra=does("tenant_usage"))
-    async def usage(call: CallOf) -> ResourceUsage:
+    async def usage(
+        call: CallOf,
+        costs: Annotated[
+            bool, Query(description="Also what Databricks billed in 30 days, and the budget.")
+        ] = False,
+    ) -> ResourceUsage:
         """Count what there is, and how much of it has reached Databricks."""
-        return await call.services.resources.of(call.caller)
+        return await call.services.resources.of(call.caller, with_costs=costs)
 
     @router.get("/health", name="health", openapi_extra=does("sync_status"))
     async def health(call: CallOf) -> HealthAnswer:

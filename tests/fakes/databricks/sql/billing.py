@@ -14,7 +14,7 @@ from servicetsunami.engines.sql.types import databricks_type
 from tests.fakes.databricks.sql import tables
 from tests.fakes.databricks.sql.failures import SqlError
 from tests.fakes.databricks.sql.selects import Compiled, Spilled, spill
-from tests.fakes.databricks.state import State
+from tests.fakes.databricks.state import WORKSPACE_ID, State
 
 _SCHEMAS = {
     "billing_usage": """record_id VARCHAR, workspace_id VARCHAR, sku_name VARCHAR, cloud VARCHAR,
@@ -68,6 +68,7 @@ class Bill:
         record_type: str = "ORIGINAL",
         sku: str = _SKU,
         unit: str = "DBU",
+        workspace_id: str = WORKSPACE_ID,
         **metadata: str,
     ) -> None:
         """One record of an hour; `metadata` is of usage_metadata."""
@@ -76,7 +77,7 @@ class Bill:
         self.usage.append(
             {
                 "record_id": f"r{len(self.usage)}",
-                "workspace_id": "1",
+                "workspace_id": workspace_id,
                 "sku_name": sku,
                 "cloud": "AWS",
                 "usage_start_time": start,
@@ -117,11 +118,15 @@ class Bill:
 
 
 def usual() -> Bill:
-    """What a workspace has whose bill no test cares about: ten days of one tenant."""
+    """What a workspace has whose bill no test cares about: ten days of one tenant.
+
+    The account has another workspace, whose tenants bear the same names.
+    """
     bill, now = Bill(), datetime.now(UTC)
     bill.price(0.7)
     for days in range(10):
         bill.use(2.5, at=now - timedelta(days=days), tenant="local")
+        bill.use(40, at=now - timedelta(days=days), tenant="local", workspace_id="1")
     return bill
 
 

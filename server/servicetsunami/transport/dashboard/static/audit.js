@@ -16,7 +16,8 @@ export const audit = {
 };
 
 function entries(told) {
-  const given = JSON.parse(told.text || "[]");
+  const marked = /^<(data-[0-9a-f]+)>([^]*)<\/\1>$/.exec(told.text || "[]");
+  const given = JSON.parse(marked ? marked[2] : told.text || "[]");
   return Array.isArray(given) ? given : Object.values(given).find(Array.isArray) || [];
 }
 

@@ -5,7 +5,7 @@ import { count, moment, plural, since } from "./format.js";
 
 const TONES = {
   synced: "good", SUCCESS: "good", ready: "good", RUNNING: "busy", PENDING: "busy", QUEUED: "busy",
-  waiting: "wait", SUCCESS_WITH_FAILURES: "wait", SKIPPED: "quiet", CANCELED: "quiet",
+  waiting: "wait", held: "wait", SUCCESS_WITH_FAILURES: "wait", SKIPPED: "quiet", CANCELED: "quiet",
   parked: "bad", FAILED: "bad", TIMEDOUT: "bad", LOST: "bad", ok: "good", failed: "bad", denied: "bad",
   limited: "wait", broken: "bad",
 };

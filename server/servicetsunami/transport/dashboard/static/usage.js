@@ -71,7 +71,7 @@ function byTool(told) {
 // Of a limit: how much of it is used. Servers without budgets and quotas tell of none.
 export function budgets(told) {
   const { limits = {}, warning, basis } = told.budget || {};
-  const found = Object.entries(limits).map(([name, { used, limit, unit }]) => meter(`${words(name)} this month`, used, limit, `${count(used)} of ${count(limit)} ${unit || ""}`));
+  const found = Object.entries(limits).filter(([, { used }]) => used !== null).map(([name, { used, limit, unit }]) => meter(`${words(name)} this month`, used, limit, `${count(used)} of ${count(limit)} ${unit || ""}`));
   for (const [name, limit] of Object.entries(told.quotas || {})) {
     const isBytes = name.endsWith("_bytes");
     found.push(meter(words(name), quotaUse(told, name), limit, `${(isBytes ? bytes : count)(quotaUse(told, name))} of ${(isBytes ? bytes : count)(limit)}`));
@@ -98,7 +98,7 @@ function figures(told) {
       { title: "Figure", main: true, cell: ([name]) => words(name.replace(/_bytes$/, "")) },
       { title: "Value", num: true, cell: ([name, { value }]) => (name.endsWith("_bytes") ? bytes(value) : count(value)) },
       { title: "Kind", cell: ([, { is_exact }]) => (is_exact ? "exact" : "estimated") },
-      { title: "As of", cell: ([, { as_of }]) => ago(as_of) },
+      { title: "As of", cell: ([, { as_of }]) => ago(as_of || told.as_of) },
       { title: "Note", cell: ([, { note }]) => note || "" },
     ],
   });
@@ -110,7 +110,7 @@ function cost(told) {
   return section("Cost on Databricks",
     facts([["State", state], ["List cost", list_cost !== undefined && `${list_cost.toFixed(2)} ${currency || ""}`], ["DBUs", dbus === undefined ? null : count(dbus)],
       ["Kind", is_exact === undefined ? null : is_exact ? "exact" : "estimated"], ["Billed until", covered_until && ago(covered_until)], ["Why", why], ["What next", next],
-      ...Object.entries(estimated_since || {}).filter(([, value]) => typeof value !== "object").map(([name, value]) => [`${words(name)}, not billed yet`, String(value)])]),
+      ...Object.entries(estimated_since || {}).filter(([name, value]) => name !== "is_exact" && typeof value !== "object").map(([name, value]) => [`${words(name)}, not billed yet`, String(value)])]),
     (products || []).length > 0 && table({
       label: "Cost by product", rows: products, keyOf: (each) => `${each.product} ${each.is_exact}`,
       columns: [
