@@ -123,17 +123,18 @@ def test_at_the_door_those_on_their_way_in_are_counted_too(clock: Clock) -> None
     assert some.refusal_at_door(caller()) is None
 
 
-def test_a_refusal_is_kept_back_from_who_calls_again_and_again(clock: Clock) -> None:
-    some = Limits(tenant_per_minute=2, subject_per_minute=2, at_once=1, now=clock.now)
-    with some.one(caller()):
-        # Only busy: to be told within 100 ms.
-        assert max(some.hold_s(caller()) for _ in range(100)) < 0.05
-    assert taken(some, caller(), 5) == 1
-    held = [some.hold_s(caller()) for _ in range(100)]
-    assert 0.5 <= min(held) < max(held) <= 1.5
-    # They are not sent away together, or they would come back so.
-    assert max(held) - min(held) > 0.5
-    clock.at += 60
+def test_refusals_of_one_tenant_leave_evenly_and_a_single_one_soon(clock: Clock) -> None:
+    some = limits(clock)
+
+    # To be told within 100 ms.
+    assert some.hold_s(caller()) < 0.05
+    held = [some.hold_s(caller()) for _ in range(40)]
+    assert held == sorted(held)
+    assert 0.7 < held[-1] < 0.9
+    assert some.hold_s(caller("other")) < 0.05
+
+    assert max(some.hold_s(caller()) for _ in range(1000)) <= 3
+    clock.at += 4
     assert some.hold_s(caller()) < 0.05
 
 

@@ -88,6 +88,7 @@ class Admission:
                 raise
             finally:
                 operation.seconds = time.monotonic() - started
+                self.turns.end(caller.tenant)
 
     async def note_refusal(
         self, caller: Caller, name: str, error: ServerError, *, door: str

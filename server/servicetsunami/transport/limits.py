@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from random import uniform
 from typing import Final
 
 from servicetsunami.domain.caller import Caller
@@ -13,8 +12,9 @@ from servicetsunami.errors import TooManyCalls
 
 _MINUTE_S: Final = 60.0
 _BUCKETS: Final = 10_000
-_HOLD_BUSY_S: Final = 0.03
-_HOLD_OFTEN_S: Final = 1.0
+_HOLD_S: Final = 0.02
+_HOLD_MAX_S: Final = 3.0
+_REFUSALS_PER_S: Final = 50.0
 _BUSY_S: Final = 1.0
 """When to come again to what is busy: nobody knows how long the calls that run will take."""
 
@@ -51,6 +51,8 @@ class Limits:
         self._now = now
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._look_through_at = _BUCKETS
+        self._leaving: dict[str, float] = {}
+        """When the next refusal of each tenant may leave."""
         self._running: Counter[str] = Counter()
         self._coming: Counter[str] = Counter()
 
@@ -63,14 +65,19 @@ class Limits:
         return self._too_many(caller, self._coming) or self.refusal(caller)
 
     def hold_s(self, caller: Caller) -> float:
-        """How long to keep a refusal back, in seconds.
+        """How long to keep a refusal back, in seconds; each call of this is one refusal.
 
-        Whoever calls again at once is not answered at once: that would cost the others. One who
-        has used up the minute is kept longer than one who comes to a busy server, and those who
-        came together are not sent away together, since they would come back so.
+        Those of a tenant leave evenly. One that is alone leaves at once; whoever calls again as
+        soon as it is refused, from many sessions, waits longer each time instead of costing the
+        others.
         """
-        held = _HOLD_OFTEN_S if self._too_often(caller) else _HOLD_BUSY_S
-        return held * uniform(0.5, 1.5)  # noqa: S311 - nothing secret
+        now = self._now()
+        leaves_at = max(now + _HOLD_S, self._leaving.get(caller.tenant, now))
+        leaves_at = min(leaves_at, now + _HOLD_MAX_S)
+        if len(self._leaving) >= _BUCKETS:
+            self._leaving = {tenant: at for tenant, at in self._leaving.items() if at > now}
+        self._leaving[caller.tenant] = leaves_at + 1 / _REFUSALS_PER_S
+        return leaves_at - now
 
     @contextmanager
     def coming(self, caller: Caller) -> Generator[None]:
