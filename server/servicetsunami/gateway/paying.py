@@ -17,7 +17,7 @@ _FREE: Final = re.compile(
     r"|jobs/(?:create|reset|delete|runs/cancel)"
     r"|serving-endpoints/[^/]+/tags"
     r"|workspace/(?:mkdirs|import|delete)"
-    r"|unity-catalog/(?:catalogs|schemas|volumes)"
+    r"|unity-catalog/(?:catalogs(?:/[^/]+)?|schemas|volumes)"
     r"|fs/(?:files|directories)/.*"
     r")"
 )
