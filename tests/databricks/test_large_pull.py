@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psutil
@@ -47,6 +48,16 @@ def peak_mebibytes(server: Server) -> int:
     return max(peaks)
 
 
+def pulled(server: Server, source: str) -> dict[str, Any]:
+    """What came of a pull, which goes on as a run where it takes more than 20 s."""
+    report = server.call("ingest_dataset", source=source)
+    while run_id := report.get("run_id"):
+        run = server.call("get_run", run_id=run_id)["run"]
+        if run["state"] not in {"PENDING", "RUNNING"}:
+            return run["answer"]
+    return report
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_is_flat_from_one_to_ten_million_rows(
@@ -58,7 +69,7 @@ def test_memory_is_flat_from_one_to_ten_million_rows(
         name = f"rows_{count}"
         put_rows(workspace, name, count)
         server = Server(tmp_path / f"data{count}", roots, **environment(workspace))
-        report = server.call("ingest_dataset", source=f"databricks:main.default.{name}")
+        report = pulled(server, f"databricks:main.default.{name}")
         assert report["rows_written"] == count
         peaks.append(peak_mebibytes(server))
         [[found, ids]] = server.call(

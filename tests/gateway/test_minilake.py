@@ -113,7 +113,9 @@ async def test_files_are_sent_listed_and_removed(workspace: Workspace, tmp_path:
 
 async def test_statements_are_run_on_a_warehouse(workspace: Workspace) -> None:
     body = {"name": "w", "cluster_size": "2X-Small", "auto_stop_mins": 10}
-    await workspace.client.send("POST", "/api/2.0/sql/warehouses", body=body, replay=Replay.UNSAFE)
+    await workspace.client.send(
+        "POST", "/api/2.0/sql/warehouses", body=body, replay=Replay.UNSAFE, permit=PERMIT
+    )
     request = StatementRequest(sql="SELECT 1 AS x, 'a' AS y, NULL AS z", permit=PERMIT)
 
     done = await workspace.statements.run(request, timeout_s=20)
