@@ -155,8 +155,11 @@ async def furnish(app: App, owner: Client) -> tuple[Pair, ...]:
 
 
 def _like(text: str) -> str:
-    """Another text of exactly the same form, as somebody guesses who has seen one."""
-    return text.translate(str.maketrans("0123456789abcdef", "3456789012bcdefa"))
+    """Another text of exactly the same form, as somebody guesses who has seen one.
+
+    It begins alike: taken for SQL, the error tells with which number a text begins.
+    """
+    return text[:4] + text[4:].translate(str.maketrans("0123456789abcdef", "3456789012bcdefa"))
 
 
 def texts_of(schema: dict[str, Any]) -> Iterator[str]:
