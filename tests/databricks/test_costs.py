@@ -20,7 +20,7 @@ from servicetsunami.errors import RemoteDenied
 from servicetsunami.transport.mcp import LakeServer
 from tests.databricks.connecting import connected
 from tests.databricks.sending import depth, send
-from tests.fakes.databricks import FakeWorkspace
+from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.server.asking import ask, call, failure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -236,6 +236,8 @@ async def test_usage_answers_at_once_and_has_the_bill_read_beside_it(
 async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(
     app: App, client: Client, bill: FakeWorkspace
 ) -> None:
+    # So long that the estimate, a few ten-thousandths of a DBU, has three digits.
+    bill.faults.add(Fault("POST", "/api/2.0/sql/statements$", delay_s=0.5))
     first = (await call(client, "query_dataset", sql=COUNT))["cost"]
     assert first["is_exact"] is False
     assert "a guess" in first["basis"]
