@@ -265,6 +265,8 @@ async def test_an_administrator_is_told_when_another_server_reads_the_bill(
 async def test_an_answer_from_there_says_what_it_is_estimated_to_cost(
     app: App, client: Client, bill: FakeWorkspace
 ) -> None:
+    # So long that the estimate, a few ten-thousandths of a DBU, has three digits.
+    bill.faults.add(Fault("POST", "/api/2.0/sql/statements$", delay_s=0.5))
     first = (await call(client, "query_dataset", sql=COUNT))["cost"]
     assert first["is_exact"] is False
     assert "a guess" in first["basis"]
