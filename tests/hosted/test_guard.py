@@ -21,6 +21,7 @@ from servicetsunami.transport.admission import Admission
 from servicetsunami.transport.auth import Authenticator, LakeUser
 from servicetsunami.transport.calls import CallsInHand
 from servicetsunami.transport.guard import Guard
+from servicetsunami.transport.limits import Limits
 from servicetsunami.transport.resource_metadata import Resource
 
 ADA = Identity(tenant="acme", subject="ada", issuer="test", scopes=frozenset({LakeScope.READ}))
@@ -241,3 +242,16 @@ def test_a_stop_waits_for_calls_but_not_for_ever() -> None:
 def test_a_user_carries_no_credential_further() -> None:
     caller = Caller(tenant="acme", subject="ada", catalog="main")
     assert LakeUser(ADA, caller).access_token.token == ""
+
+
+async def test_a_call_for_a_session_that_nobody_knows_is_left_to_its_transport() -> None:
+    limits = Limits(tenant_per_minute=1, subject_per_minute=1, at_once=1)
+    app = guarded(signing_in(ADA), Admission(limits))
+    body = json.dumps(calling("list_assets"))
+    async with asking(app) as http:
+        with limits.one(Caller(tenant=ADA.tenant, subject=ADA.subject, catalog="main")):
+            passed_on = await http.post("/messages/?session_id=0", content=body)
+            refused = await http.post("/mcp", content=body)
+
+    assert passed_on.json() == {"body": body, "user": "acme"}
+    assert "calls" in refused.json()["result"]["content"][0]["text"]
