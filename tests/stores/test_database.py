@@ -158,3 +158,11 @@ def test_opening_an_up_to_date_or_a_new_database_does_not_import_alembic(tmp_pat
             [sys.executable, "-c", script, url], check=True, capture_output=True, text=True
         )
         assert done.stdout.strip() == "[]"
+
+
+async def test_each_connection_that_is_lent_out_is_counted_once(database: Database) -> None:
+    async with database.begin():
+        assert database.connections_in_use == 1
+        async with database.read():
+            assert database.connections_in_use == 2
+    assert database.connections_in_use == 0

@@ -121,4 +121,4 @@ async def test_more_may_read_at_once_than_connections_are_kept(reads: InlineRead
         async with anyio.create_task_group() as tasks:
             for _ in range(30):
                 tasks.start_soon(look, everybody)
-    assert (read, reads.in_use()) == (30, 0)
+    assert (read, reads.pool.checkedout()) == (30, 0)

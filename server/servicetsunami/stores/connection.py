@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy
-from sqlalchemy import CursorResult, Dialect, Executable, ScalarResult
+from sqlalchemy import CursorResult, Dialect, Executable, QueuePool, ScalarResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,8 +48,9 @@ class Connection(Protocol):
 class Transactions(Protocol):
     """Begins transactions."""
 
-    def in_use(self) -> int:
-        """How many connections are lent out now."""
+    @property
+    def pool(self) -> QueuePool:
+        """Where its connections are."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:

@@ -32,7 +32,9 @@ class Engines:
 
     def in_use(self) -> int:
         """How many connections are lent out now."""
-        return self.writes.in_use() + self.reads.in_use()
+        # On PostgreSQL both share one pool.
+        pools = {id(each.pool): each.pool for each in (self.writes, self.reads)}
+        return sum(pool.checkedout() for pool in pools.values())
 
     async def dispose(self) -> None:
         """Close all connections."""

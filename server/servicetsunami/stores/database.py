@@ -57,7 +57,6 @@ class Transaction:
         self.budgets = Budgets(connection)
         self.costs = Costs(connection)
         self.remote_work = RemoteWork(connection)
-        self.run_costs = RunCosts(connection)
         self.marks = Marks(connection)
 
 

@@ -61,9 +61,10 @@ class InlineReads:
         event.listen(self._engine, "connect", _have_it_read_only)
         event.listen(self._engine, "begin", lambda reading: reading.exec_driver_sql("BEGIN"))
 
-    def in_use(self) -> int:
-        """How many connections are lent out now."""
-        return cast("QueuePool", self._engine.pool).checkedout()
+    @property
+    def pool(self) -> QueuePool:
+        """Where its connections are."""
+        return cast("QueuePool", self._engine.pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["InlineConnection"]:

@@ -34,9 +34,10 @@ class SteadyTransactions:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    def in_use(self) -> int:
-        """How many connections are lent out now."""
-        return cast("QueuePool", self._engine.pool).checkedout()
+    @property
+    def pool(self) -> QueuePool:
+        """Where its connections are."""
+        return cast("QueuePool", self._engine.pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[SteadyConnection]:
