@@ -97,7 +97,7 @@ class Sync:
             total=len(subjects),
             truncated=len(subjects) > _SHOWN_MAX,
             as_of=datetime.now(UTC).isoformat(),
-            next=next_step(workspace, queues, waiting=waiting, parked=parked),
+            next=next_step(workspace, queues),
         )
 
     async def manage(

@@ -78,15 +78,13 @@ def _versions(asset: Sent | None) -> tuple[int | None, int | None]:
     return asset.version, asset.synced_version
 
 
-def next_step(
-    workspace: WorkspaceAnswer, queues: Sequence[Queue], *, waiting: int, parked: int
-) -> str:
+def next_step(workspace: WorkspaceAnswer, queues: Sequence[Queue]) -> str:
     """What to do about the way to Databricks as it stands."""
     if not workspace.connected:
         return "No workspace is connected; changes wait until one is. Local work needs none."
     if workspace.error:
         return f"Local work goes on, and nothing is lost. {workspace.next_step or ''}".strip()
-    if parked:
+    if any(queue.parked for queue in queues):
         return "Do what the error of each parked asset says, then manage_sync with action retry."
     held = sum(queue.is_held for queue in queues)
     if held:
@@ -94,6 +92,6 @@ def next_step(
             f"{held} of them are held by the month's budget, which tenant_usage shows: they go on "
             "by themselves once it allows. Local work goes on, and nothing is lost."
         )
-    if waiting:
+    if any(queue.waiting for queue in queues):
         return "They are being sent; call again to see how far it is."
     return "Everything has reached Databricks."

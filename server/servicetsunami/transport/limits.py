@@ -21,10 +21,14 @@ _BUSY_S: Final = 1.0
 
 @dataclass(slots=True)
 class _Bucket:
-    """What is left to somebody, as of a moment; it fills again evenly."""
+    """What is left to somebody, as of a moment; it fills again evenly.
+
+    `leaves_at` is when the next refusal may leave.
+    """
 
     left: float
     at: float
+    leaves_at: float = 0.0
 
 
 class Limits:
@@ -51,8 +55,6 @@ class Limits:
         self._now = now
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._look_through_at = _BUCKETS
-        self._leaving: dict[str, float] = {}
-        """When the next refusal of each tenant may leave."""
         self._running: Counter[str] = Counter()
         self._coming: Counter[str] = Counter()
 
@@ -71,13 +73,10 @@ class Limits:
         soon as it is refused, from many sessions, waits longer each time instead of costing the
         others.
         """
-        now = self._now()
-        leaves_at = max(now + _HOLD_S, self._leaving.get(caller.tenant, now))
-        leaves_at = min(leaves_at, now + _HOLD_MAX_S)
-        if len(self._leaving) >= _BUCKETS:
-            self._leaving = {tenant: at for tenant, at in self._leaving.items() if at > now}
-        self._leaving[caller.tenant] = leaves_at + 1 / _REFUSALS_PER_S
-        return leaves_at - now
+        own = self._filled((caller.tenant,), self._tenant_per_minute)
+        leaves_at = min(max(own.at + _HOLD_S, own.leaves_at), own.at + _HOLD_MAX_S)
+        own.leaves_at = leaves_at + 1 / _REFUSALS_PER_S
+        return leaves_at - own.at
 
     @contextmanager
     def coming(self, caller: Caller) -> Generator[None]:
