@@ -47,6 +47,14 @@ async def served(
         yield app, client
 
 
+async def run_there(client: Client) -> None:
+    """Run a notebook on Databricks, to its end."""
+    content = "# Databricks notebook source\nprint(1)\n"
+    run = await call(client, "run_notebook", content=content, run_on="databricks")
+    while run.get("state") in {"PENDING", "RUNNING"}:
+        run = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+
+
 async def read(app: App) -> None:
     """Read the bill now, as an administrator may ask for."""
     assert await app.services.tenant_usage.reports.refresh(app.caller())

@@ -16,7 +16,7 @@ from servicetsunami.domain.cost import Estimate
 from servicetsunami.engines.workers.zygote import Zygote
 from servicetsunami.errors import Conflict, RemoteDenied
 from tests.databricks.connecting import connected
-from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, served
+from tests.databricks.costing import COUNT, SHARED, bill, cost, noon, read, run_there, served
 from tests.databricks.sending import send
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.state import WORKSPACE_ID
@@ -58,10 +58,7 @@ async def test_what_carries_the_tenants_tag_is_counted_exactly_with_the_price_of
 async def test_what_other_workspaces_of_the_account_used_is_nobodys_here(
     app: App, client: Client, bill: FakeWorkspace
 ) -> None:
-    content = "# Databricks notebook source\nprint(1)\n"
-    run = await call(client, "run_notebook", content=content, run_on="databricks")
-    while run.get("state") in {"PENDING", "RUNNING"}:
-        run = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+    await run_there(client)
     [number] = map(str, bill.jobs.runs)
     bill.bill.ran(at=noon(1), warehouse=SHARED, task_ms=1, ms=1, tenant="local")
     for workspace_id, dbus in ((WORKSPACE_ID, 2.0), ("1", 99.0)):
@@ -139,10 +136,7 @@ async def test_a_shared_warehouse_is_split_by_the_work_of_each_day_and_marked_es
 async def test_runs_that_carry_no_tag_are_found_by_their_numbers(
     app: App, client: Client, bill: FakeWorkspace
 ) -> None:
-    content = "# Databricks notebook source\nprint(1)\n"
-    run = await call(client, "run_notebook", content=content, run_on="databricks")
-    while run.get("state") in {"PENDING", "RUNNING"}:
-        run = (await call(client, "get_run", run_id=run["run_id"]))["run"]
+    await run_there(client)
     [number] = bill.jobs.runs
     bill.bill.use(3, at=noon(), product="JOBS", job_run_id=str(number))
     bill.bill.use(9, at=noon(), product="JOBS", job_run_id=f"{number}1")

@@ -1,18 +1,15 @@
 """What runs do is in the audit record, in the name of whom they run for, with the run as cause."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.client import Client
 
-from servicetsunami.app import App, open_app
-from servicetsunami.engines.workers.zygote import Zygote
+from servicetsunami.app import App
 from servicetsunami.services.audit import AuditAnswer
 from servicetsunami.services.audit_check import AuditCheck
 from servicetsunami.settings import Settings
-from servicetsunami.transport.mcp import LakeServer
 from tests.jobs.test_jobs import run, sql
 from tests.notebooks.running import magic, source
 from tests.server.asking import call
@@ -23,18 +20,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(params=[True])
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     return Settings(data_dir=tmp_path / "data", allowed_roots=(tmp_path,), audit=request.param)
-
-
-@pytest.fixture
-async def app(settings: Settings, zygote: Zygote) -> AsyncIterator[App]:
-    async with open_app(settings, zygote=zygote) as app:
-        yield app
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with Client(LakeServer(app.services, app.caller), raise_exceptions=True) as client:
-        yield client
 
 
 async def recorded(app: App) -> list[AuditAnswer]:
