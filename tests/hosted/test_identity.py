@@ -249,6 +249,18 @@ async def test_a_token_is_not_remembered_past_its_end(clock: Clock) -> None:
     assert secret.asked == 2
 
 
+async def test_no_more_than_two_thousand_tokens_are_remembered(clock: Clock) -> None:
+    secret, judge = counted(clock)
+    tokens = [shared(sub=f"caller {number}") for number in range(2_001)]
+
+    subjects = [(await judge.identity(token)).subject for token in tokens]
+    await judge.identity(tokens[-1])
+    assert secret.asked == len(set(subjects)) == 2_001
+
+    await judge.identity(tokens[0])
+    assert secret.asked == 2_002
+
+
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 async def test_another_algorithm_with_the_right_secret_is_not(algorithm: str) -> None:
     with pytest.raises(Unauthenticated):
