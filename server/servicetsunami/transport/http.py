@@ -34,6 +34,7 @@ from servicetsunami.transport.rest.admitted import Desk
 from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
 from servicetsunami.transport.sse import Sse
+from servicetsunami.transport.streamable import Sessions
 
 _KEEP_ALIVE_S: Final = 75
 """Longer than what proxies keep a connection for: they must be the ones to close it."""
@@ -145,17 +146,17 @@ def _address(bound: socket.socket) -> str:
 def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
     """All routes, behind the guard."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
-    mcp = server.streamable_http_app(
-        streamable_http_path=MCP_PATH,
+    sessions = Sessions(
+        app=server._lowlevel_server,
         max_request_body_size=listening.body_bytes_max,
-        transport_security=_CHECKED_BEFORE,
+        security_settings=_CHECKED_BEFORE,
     )
     metrics = web.metrics
-    _count_sessions(server, metrics.metrics)
+    metrics.metrics.sessions.labels("http").set_function(lambda: sessions.count)
     routes: list[BaseRoute] = [
         *health_routes(server.admission.in_hand, web.check_ready),
         *metrics.routes(),
-        *mcp.routes,
+        sessions.route(MCP_PATH),
         *_rest_routes(server, listening, web.upload_dir),
     ]
     sse = None
@@ -186,7 +187,7 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[Middleware(RequestIds), guard, Middleware(AuthContextMiddleware)],
-        lifespan=lambda _: server.session_manager.run(),
+        lifespan=lambda _: sessions.run(),
     )
 
 
@@ -215,12 +216,6 @@ def _security(listening: Listening) -> TransportSecuritySettings:
         allowed_origins=[form for page in pages for form in (page, f"{page}:*")]
         + list(listening.origins),
     )
-
-
-def _count_sessions(server: LakeServer, metrics: Metrics) -> None:
-    # The SDK tells their number nowhere else.
-    opened = server.session_manager._server_instances
-    metrics.sessions.labels("http").set_function(lambda: len(opened))
 
 
 class _Server(uvicorn.Server):
