@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted((ROOT / "server").rglob("*.py"))
+TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "server").rglob("*.py"))}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b")
@@ -21,26 +21,31 @@ OUTERMOST_LOOPS = {
 }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_a_file_has_one_subject(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """The sources, parsed once."""
+    return {path: ast.parse(text) for path, text in TEXTS.items()}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_a_function_fits_on_a_screen(path: Path) -> None:
-    functions = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+def test_a_file_has_one_subject() -> None:
+    lengths = {path.name: len(text.splitlines()) for path, text in TEXTS.items()}
+    assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX} == {}
+
+
+def test_a_function_fits_on_a_screen(trees: dict[Path, ast.Module]) -> None:
+    long = [
+        f"{path.name}: {node.name}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
     ]
-    long = [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= FUNCTION_LINES_MAX]
     assert long == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not tree.body or ast.get_docstring(tree)
+def test_every_module_says_what_it_is(trees: dict[Path, ast.Module]) -> None:
+    silent = [path for path, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
+    assert silent == []
 
 
 def swallows_everything(handler: ast.ExceptHandler) -> bool:
@@ -50,11 +55,11 @@ def swallows_everything(handler: ast.ExceptHandler) -> bool:
     return caught in {"Exception", "BaseException"} and not raises
 
 
-def test_only_the_outermost_loops_catch_everything() -> None:
+def test_only_the_outermost_loops_catch_everything(trees: dict[Path, ast.Module]) -> None:
     catching = {
         path.relative_to(ROOT / "server" / "servicetsunami").as_posix()
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler) and swallows_everything(node)
     }
     assert catching <= OUTERMOST_LOOPS

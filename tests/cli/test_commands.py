@@ -193,6 +193,7 @@ def test_doctor_fails_with_its_fix_when_the_data_directory_cannot_be_used(
     assert "Something needs to be fixed." in examined.output
 
 
+@pytest.mark.slow
 def test_serving_ends_in_order_with_stdin_without_the_command_line_library() -> None:
     program = (
         "import sys; sys.argv = ['servicetsunami', 'serve'];"

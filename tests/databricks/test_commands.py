@@ -2,10 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import pyarrow as pa
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.databricks.connecting import CATALOG, environment
 from tests.fakes.databricks import FakeWorkspace
 from tests.server.processes import Server
+from tests.warm import Piped, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -34,13 +34,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def typed(data_dir: Path, connected: dict[str, str], *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "servicetsunami", "--data-dir", str(data_dir), *words],
-        env={**os.environ, **connected},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("--data-dir", str(data_dir), *words, env={**os.environ, **connected})
     return done.returncode, done.stdout + done.stderr
 
 
@@ -98,19 +92,16 @@ def test_without_a_workspace_the_commands_say_how_to_connect_one(data_dir: Path)
 
 
 def test_running_sends_until_a_signal(workspace: FakeWorkspace, data_dir: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "servicetsunami", "--data-dir", str(data_dir), "sync", "run"],
-        env={**os.environ, **environment(workspace)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    settings = {**os.environ, **environment(workspace)}
+    process = Piped("--data-dir", str(data_dir), "sync", "run", env=settings)
     names = {f"{CATALOG}.default.t", f"{CATALOG}.default.u"}
     while not names <= set(workspace.tables):
-        assert process.poll() is None
+        with pytest.raises(TimeoutExpired):
+            process.wait(timeout=0.1)
     process.terminate()
     output, _ = process.communicate(timeout=30)
 
-    assert "sent" in output
+    assert b"sent" in output
     assert process.returncode in {0, 1}
 
 

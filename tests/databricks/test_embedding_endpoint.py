@@ -15,6 +15,8 @@ from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.fakes.databricks.serving import Endpoint
 from tests.server.asking import ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 NAME = "databricks-gte-large-en"
 AWAY = Fault(path=f"/serving-endpoints/{NAME}/invocations", status=503, times=10_000)
 ROWS = [{"id": "sea", "text": "whale"}, {"id": "work", "text": "desk"}]

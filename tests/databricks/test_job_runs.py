@@ -250,6 +250,7 @@ async def test_what_failed_there_is_repaired_there(
     assert "Nothing in" in await failure(client, "run_job", repair_run_id=found["run_id"])
 
 
+@pytest.mark.slow
 async def test_runs_that_others_began_there_are_listed_beside_ours(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -302,6 +303,7 @@ async def test_an_outage_in_the_middle_only_delays_what_is_known(
     assert len(workspace.jobs.runs) == 1
 
 
+@pytest.mark.slow
 async def test_a_run_waits_until_its_job_has_arrived(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from mcp.client import Client
 
 from servicetsunami.app import App
@@ -9,6 +10,8 @@ from tests.databricks.job_definitions import NOTEBOOKS, SALES, notebook, sql
 from tests.databricks.sending import depth, send
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.server.asking import call, failure
+
+pytestmark = pytest.mark.slow
 
 ONE = [notebook("a", "etl/clean")]
 TWO = [sql("a", "SELECT 1"), notebook("b", "etl/clean", "a")]

@@ -58,6 +58,7 @@ def served(workspace: FakeWorkspace, name: str = THERE) -> list[tuple[str, str]]
     return [(each["entity_name"], each["entity_version"]) for each in entities]
 
 
+@pytest.mark.slow
 async def test_an_endpoint_is_made_changed_asked_and_deleted(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -104,6 +105,7 @@ async def test_an_endpoint_is_made_changed_asked_and_deleted(
     assert workspace.serving.all == {}
 
 
+@pytest.mark.slow
 async def test_waiting_takes_no_attempts_and_holds_nobody_up(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -270,6 +272,7 @@ async def test_chat_models_of_the_workspace_answer_messages(
     assert "The workspace has no endpoint none" in gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -379,6 +382,7 @@ async def test_an_endpoint_stays_where_it_is(
     assert "too long" in long
 
 
+@pytest.mark.slow
 async def test_local_models_answer_while_the_workspace_is_away(
     client: Client, app: App, files: Path, workspace: FakeWorkspace
 ) -> None:

@@ -123,6 +123,7 @@ async def test_a_notebook_gives_the_same_here_and_there(
     assert [each["ran_on"] for each in listed] == ["databricks", "local"]
 
 
+@pytest.mark.slow
 async def test_a_text_that_was_never_saved_runs_there_with_a_call_to_another(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

@@ -166,6 +166,7 @@ async def test_what_was_edited_there_is_not_deleted_unseen(
     assert f"{FOLDER}/team/etl" not in workspace.objects.all
 
 
+@pytest.mark.slow
 async def test_a_lost_answer_is_not_taken_for_somebody_elses_edit(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

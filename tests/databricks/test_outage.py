@@ -18,6 +18,8 @@ from tests.databricks.sending import depth, same_on_both_sides, send
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.server.asking import ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 TRIPS = "samples.nyc.trips"
 REMOTE_S = 5.0
 """Within this a question that only Databricks can answer has failed."""

@@ -81,6 +81,7 @@ def test_hosts_are_written_in_one_way() -> None:
     assert normal_host("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
 
 
+@pytest.mark.slow
 async def test_the_sdk_signs_in_where_we_do_not() -> None:
     given = config(host="http://127.0.0.1:1", token="t", auth_type="pat")
     assert isinstance(credentials_of(given, httpx.AsyncClient()), Token)
@@ -90,6 +91,7 @@ async def test_the_sdk_signs_in_where_we_do_not() -> None:
     assert sdk.renew()
 
 
+@pytest.mark.slow
 async def test_an_auth_type_that_nobody_knows_is_a_matter_of_configuration() -> None:
     given = config(host="http://127.0.0.1:1", auth_type="nonsense")
     credentials = credentials_of(given, httpx.AsyncClient())

@@ -253,6 +253,7 @@ async def test_a_forgotten_statement_is_not_found(workspace: Workspace) -> None:
         await workspace.statements.look("01ef-unknown")
 
 
+@pytest.mark.slow
 async def test_health_is_asked_seldom_and_again_after_a_failure(
     fake: FakeWorkspace, workspace: Workspace
 ) -> None:

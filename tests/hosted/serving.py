@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +16,8 @@ from mcp.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.warm import Process, Streams
+
 _START_S = 60.0
 Way = Literal["sse", "http, with a handshake", "http, without one"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -28,7 +28,7 @@ class HttpServer:
     """A server that is up."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     def stop(self) -> int:
@@ -46,13 +46,11 @@ def http_server(folder: Path, **environment: str) -> Generator[HttpServer]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
-    command = [sys.executable, "-P", "-m", "servicetsunami", "serve", "--http"]
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data"), **environment},
-            stderr=stderr,
-        )
+    settings = {**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data"), **environment}
+    words = ("serve", "--http", "--port", str(port))
+    with log.open("wb") as logged, Path(os.devnull).open("rb") as nothing:
+        streams = Streams(nothing.fileno(), logged.fileno(), logged.fileno())
+        process = Process(*words, env=settings, streams=streams)
     server = HttpServer(f"http://127.0.0.1:{port}", process, log)
     try:
         _wait_until_ready(server)

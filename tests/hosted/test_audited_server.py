@@ -18,6 +18,7 @@ from mcp_types import TextResourceContents
 from tests.hosted.issuing import Issuer, settings_for
 from tests.hosted.serving import HttpServer, connected, http_server
 from tests.server.asking import unmarked
+from tests.warm import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -25,13 +26,8 @@ SECRET = "Mary Poppins 4711"
 
 
 def audit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "servicetsunami", "audit", *arguments],
-        env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {**os.environ, "SERVICETSUNAMI_DATA_DIR": str(folder / "data")}
+    return run("audit", *arguments, env=settings)
 
 
 def shown(folder: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -170,17 +166,12 @@ def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_an_error_at_the_start_shows_no_password(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "servicetsunami", "audit", "verify"],
-        env={
-            **os.environ,
-            "SERVICETSUNAMI_DATA_DIR": str(tmp_path / "data"),
-            "SERVICETSUNAMI_DATABASE_URL": "postgresql+asyncpg://lake:hunter22@127.0.0.1:1/x",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {
+        **os.environ,
+        "SERVICETSUNAMI_DATA_DIR": str(tmp_path / "data"),
+        "SERVICETSUNAMI_DATABASE_URL": "postgresql+asyncpg://lake:hunter22@127.0.0.1:1/x",
+    }
+    done = run("audit", "verify", env=settings)
     assert done.returncode == 2
     assert "127.0.0.1" in done.stderr
     assert "hunter22" not in done.stderr

@@ -153,6 +153,7 @@ def canary() -> Iterator[Canary]:
     bird.close()
 
 
+@pytest.mark.slow
 async def test_no_address_reaches_the_canary(tmp_path: Path, canary: Canary) -> None:
     assert len(ADDRESSES) > 60
     asking = fetcher(tmp_path, ports=(443, canary.port))
@@ -169,6 +170,7 @@ async def test_no_address_reaches_the_canary(tmp_path: Path, canary: Canary) -> 
     assert canary.hits == 1
 
 
+@pytest.mark.slow
 async def test_no_address_reaches_it_through_the_tool_either(
     tmp_path: Path, canary: Canary, zygote: Zygote
 ) -> None:
@@ -319,6 +321,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BAD)
 async def test_what_is_no_file_or_too_long_is_refused(
     tmp_path: Path, files: FileServer, authority: Authority, path: str

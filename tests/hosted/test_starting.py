@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +24,7 @@ from servicetsunami.errors import ConfigurationError, Unauthenticated
 from servicetsunami.settings import Settings
 from tests.hosted.issuing import AUDIENCE, ISSUER, Issuer, claims_of, settings_for
 from tests.hosted.serving import http_server
+from tests.warm import run
 
 SECRET = SecretStr("x" * 32)
 NAMED: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
@@ -268,14 +267,8 @@ def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issue
 
 def serve_http(tmp_path: Path, *options: str) -> tuple[int, str]:
     """Start a server that must not come up: its exit code, and what it says."""
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "servicetsunami", "serve", "--http", *options],
-        env={**os.environ, "SERVICETSUNAMI_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    settings = {**os.environ, "SERVICETSUNAMI_DATA_DIR": str(tmp_path)}
+    ended = run("serve", "--http", *options, env=settings)
     return ended.returncode, ended.stderr
 
 

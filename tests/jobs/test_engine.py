@@ -27,6 +27,7 @@ async def lost(home: House, key: str) -> None:
     assert [task.key for task in claimed] == [key]
 
 
+@pytest.mark.slow
 async def test_a_dag_runs_in_its_order_shared_by_several_servers(database_url: str) -> None:
     async with house(database_url) as home:
         middle = [{"task_key": f"m{n}", "depends_on": ["first"]} for n in range(8)]
@@ -164,6 +165,7 @@ async def test_a_job_runs_another_and_fails_with_it(database_url: str) -> None:
         assert task.child in {each.id for each in await home.runs()}
 
 
+@pytest.mark.slow
 async def test_jobs_that_run_each_other_in_a_circle_end(database_url: str) -> None:
     async with house(database_url) as home:
         job = await home.job(

@@ -41,6 +41,7 @@ async def test_what_can_never_run_ends_all_the_way_down(database_url: str) -> No
         assert [ended[key] for key in "abcd"] == ["FAILED", *["UPSTREAM_FAILED"] * 3]
 
 
+@pytest.mark.slow
 async def test_a_server_that_comes_too_late_begins_neither_a_loop_nor_a_job(
     database_url: str,
 ) -> None:
@@ -164,6 +165,7 @@ async def test_a_loop_that_is_cancelled_ends_once_and_with_what_runs_in_it(
         assert set(states(await home.tasks(run)).values()) == {"CANCELED"}
 
 
+@pytest.mark.slow
 async def test_a_task_that_takes_too_long_times_out_and_is_tried_again_where_it_may(
     database_url: str,
 ) -> None:
@@ -252,6 +254,7 @@ async def test_a_server_that_claims_its_own_late_task_once_more_lives_on(
         assert (await home.until_ended(another, engine)).state is S.SUCCESS
 
 
+@pytest.mark.slow
 async def test_nobody_stops_a_task_that_was_claimed_while_leases_were_renewed(
     database_url: str,
 ) -> None:
@@ -281,6 +284,7 @@ async def test_a_server_that_stops_hands_back_what_may_be_begun_again(database_u
         assert home.work.done == ["safe"]
 
 
+@pytest.mark.slow
 async def test_more_runs_than_definitions_are_kept_in_memory_still_end(database_url: str) -> None:
     async with house(database_url) as home:
         job = await home.job({"task_key": "a"}, max_concurrent_runs=100)

@@ -48,6 +48,7 @@ def by_duckdb(statement: str) -> list[tuple[object, ...]]:
         return db.execute("SELECT * FROM t ORDER BY ALL").fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MERGES, ids=str)
 async def test_a_merge_leaves_what_duckdb_leaves(client: Client, kind: str) -> None:
     found = await run(

@@ -62,6 +62,7 @@ async def test_the_source_may_go_once_the_model_is_deployed(client: Client, file
     assert await doubled(client) == (7.0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [b"", b"no model at all", regressor()[:100], classifier()[:-10], b"\x08" * 100_000],

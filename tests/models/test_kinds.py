@@ -69,6 +69,7 @@ async def test_a_signature_that_is_none_is_left_alone(client: Client, files: Pat
     assert "columns" not in made["signature"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flavours", "words"),
     [

@@ -15,6 +15,8 @@ from servicetsunami.app import App
 from tests.notebooks.running import magic, outputs, run, source, text
 from tests.server.asking import ask, call, failure, unmarked
 
+pytestmark = pytest.mark.slow
+
 RUNS = int(os.environ.get("NOTEBOOK_RUNS", "5"))
 """`NOTEBOOK_RUNS=100` takes a minute."""
 PNG = (

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from mcp.client import Client
 
 from tests.notebooks.running import magic, source
@@ -54,6 +55,7 @@ async def test_a_notebook_that_somebody_else_saved_is_not_overwritten(client: Cl
     assert described["content"] == "2"
 
 
+@pytest.mark.slow
 async def test_notebooks_are_listed_searched_and_deleted_by_name(client: Client) -> None:
     for number in range(60):
         await call(client, "save_notebook", name=f"many/n{number:02}", content="1")

@@ -15,6 +15,7 @@ ON t.id = u.id WHEN MATCHED THEN UPDATE SET s = u.s
 WHEN NOT MATCHED THEN INSERT (id, s) VALUES (u.id, u.s)"""
 
 
+@pytest.mark.slow
 async def test_spark_merges_travels_in_time_and_its_writes_are_versions(client: Client) -> None:
     await call(
         client, "ingest_dataset", source=[{"id": 1, "s": "a"}, {"id": 2, "s": "b"}], name="t"

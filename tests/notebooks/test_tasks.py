@@ -67,6 +67,7 @@ async def asked(session: Any, method: str, task_id: str) -> Detailed:
 SLOW = source("print('begun')", "import time; time.sleep(2.5)", "6 * 7")
 
 
+@pytest.mark.slow
 async def test_a_long_run_is_a_task_whose_result_is_the_answer(app: App) -> None:
     knows = KnowsTasks()
     async with Client(LakeServer(app.services, app.caller), extensions=[knows]) as client:

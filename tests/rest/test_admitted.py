@@ -145,6 +145,7 @@ def test_what_may_pass_says_when(error: ServerError, seconds: str | None) -> Non
     assert problem_response(error).headers.get("retry-after") == seconds
 
 
+@pytest.mark.slow
 def test_a_start_over_stdio_loads_nothing_of_it() -> None:
     code = (
         "import sys, servicetsunami.app.serving, servicetsunami.transport.mcp\n"

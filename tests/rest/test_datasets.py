@@ -18,6 +18,7 @@ def left_over(server: HttpServer) -> list[Path]:
     return list((server.log.parent / "data" / "temp").glob("upload-*"))
 
 
+@pytest.mark.slow
 def test_an_uploaded_file_becomes_a_dataset(server: HttpServer, speak: Speaker) -> None:
     client = speak("uploads")
     answer = ok(client.post(INGEST, files={"file": ("Sales 2026.csv", CSV)}))

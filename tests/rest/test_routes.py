@@ -52,6 +52,7 @@ def test_every_noun_is_there_under_its_prefix(speak: Speaker) -> None:
         assert found == set(nouns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", Scope)
 def test_a_route_beyond_the_scope_is_refused_before_anything_is_read(
     speak: Speaker, scope: Scope

@@ -2,10 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from tests.warm import Piped
 
 PROTOCOL = "2025-11-25"
 
@@ -22,13 +22,7 @@ class Server:
     """A server over stdio, driven line by line, so that it can be killed at any moment."""
 
     def __init__(self, data_dir: Path, roots: Path, **more: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "servicetsunami", "serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(data_dir, roots) | more,
-        )
+        self.process = Piped("serve", env=environment(data_dir, roots) | more)
         self._number = 0
         client = {"name": "test", "version": "1"}
         hello = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": client}
@@ -36,7 +30,6 @@ class Server:
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
 
@@ -48,7 +41,6 @@ class Server:
 
     def answer(self, number: int) -> dict[str, Any] | None:
         """The answer to a request, or None when the server is gone."""
-        assert self.process.stdout is not None
         while line := self.process.stdout.readline():
             message = json.loads(line)
             if message.get("id") == number and "method" not in message:
@@ -57,7 +49,7 @@ class Server:
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         answer = self.answer(self.ask(method, params))
-        assert answer is not None, self.process.stderr and self.process.stderr.read()
+        assert answer is not None, self.close()
         return answer
 
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -72,4 +64,4 @@ class Server:
     def close(self) -> tuple[int, bytes]:
         """Close its stdin as a leaving client does; its exit code and what it logged."""
         _, logged = self.process.communicate(timeout=30)
-        return self.process.returncode, logged
+        return self.process.wait(), logged

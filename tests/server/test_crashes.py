@@ -13,6 +13,8 @@ import pytest
 from tests.server.model import Change, History
 from tests.server.processes import Server
 
+pytestmark = pytest.mark.slow
+
 
 def attempt(server: Server, history: History, change: Change) -> bool:
     """Tell whether the change was acknowledged; a refusal is an error of the test."""

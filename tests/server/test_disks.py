@@ -17,6 +17,8 @@ from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
 from tests.server.processes import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

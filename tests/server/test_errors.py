@@ -33,6 +33,7 @@ async def test_an_unknown_column_lists_the_columns(client: Client) -> None:
     assert "size" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "words"),
     [

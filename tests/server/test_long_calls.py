@@ -151,6 +151,7 @@ async def hasty(settings: Settings, zygote: Zygote) -> AsyncIterator[App]:
         yield app
 
 
+@pytest.mark.slow
 async def test_a_long_scoring_is_a_task_for_clients_that_know_tasks(
     hasty: App, files: Path
 ) -> None:

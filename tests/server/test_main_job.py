@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from mcp.client import Client
 from mcp_types import ResourceTemplateReference, TextContent, TextResourceContents
 
@@ -43,6 +44,7 @@ async def test_rows_may_come_with_the_call(client: Client) -> None:
     assert await ask(client, "SELECT b FROM S.T WHERE a = :a", parameters={"a": 1}) == [["x"]]
 
 
+@pytest.mark.slow
 async def test_every_way_of_writing_makes_a_version_that_can_be_read_again(client: Client) -> None:
     async def write(mode: str, rows: list[dict], **more: object) -> dict:
         return await call(client, "ingest_dataset", source=rows, name="t", mode=mode, **more)
@@ -124,6 +126,7 @@ async def test_a_failed_ingest_leaves_no_trace(client: Client, files: Path, tmp_
     assert [p for p in tables.rglob("*") if p.is_file() and p.suffix != ".lock"] == []
 
 
+@pytest.mark.slow
 async def test_assets_are_listed_in_pages_and_can_be_searched(client: Client) -> None:
     for n in range(52):
         await call(client, "ingest_dataset", source=[{"a": n}], name=f"s.t{n:02}")
@@ -138,6 +141,7 @@ async def test_assets_are_listed_in_pages_and_can_be_searched(client: Client) ->
     assert [asset["name"] for asset in found["assets"]] == ["s.t17"]
 
 
+@pytest.mark.slow
 async def test_a_description_shows_what_is_needed_to_write_sql(client: Client) -> None:
     rows = [{"n": n, "city": None if n == 3 else f"city {n}"} for n in range(10)]
     await call(client, "ingest_dataset", source=rows, name="t")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from anyio import to_thread
 from mcp.client import Client
 
@@ -44,6 +45,7 @@ AMBIGUOUS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 async def test_a_name_may_be_a_keyword_or_long_or_in_upper_case(client: Client) -> None:
     for name in ("order", "select.from", "`group`.`by`", "UPPER", "a" * 128):
         written = await call(client, "ingest_dataset", source=[{"a": 1}], name=name)
@@ -62,6 +64,7 @@ async def test_a_name_that_no_table_can_have_is_refused(client: Client) -> None:
         assert "schema.table" in message
 
 
+@pytest.mark.slow
 async def test_a_file_is_read_whatever_it_is_called(client: Client, files: Path) -> None:
     (files / "a_b_x.csv").write_text("a\n2\n")
     for file in (
@@ -124,6 +127,7 @@ async def test_what_rows_cannot_be_is_refused_or_kept_as_text(client: Client) ->
     ]
 
 
+@pytest.mark.slow
 async def test_a_cell_of_five_megabytes_survives(client: Client) -> None:
     await call(client, "ingest_dataset", source=[{"a": "x" * 5_000_000}], name="t")
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.server.processes import Server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def roots(tmp_path: Path) -> Path:

@@ -142,6 +142,7 @@ async def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_opening_an_up_to_date_or_a_new_database_does_not_import_alembic(tmp_path: Path) -> None:
     script = (
         "import sys, anyio\n"

@@ -8,6 +8,8 @@ from mcp.client import Client
 
 from tests.server.asking import ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 REVIEWS = [
     {"key": n, "body": body, "stars": stars, "place": {"city": "Rome"}}
     for n, (body, stars) in enumerate(

@@ -11,6 +11,8 @@ from deltalake import DeltaTable, write_deltalake
 from benchmarks.vector_data import clustered, near
 from servicetsunami.engines.vectors.shelves import Shelf, Shelves
 
+pytestmark = pytest.mark.slow
+
 ROWS = 4_000
 DIMENSION = 48
 BEST = 10

@@ -108,6 +108,7 @@ async def test_a_filter_that_leaves_too_much_is_refused_rather_than_cut(
         assert len(await outcome(client, "")) == len(DOCUMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "filters",
     [
@@ -130,6 +131,7 @@ async def test_what_looks_like_an_end_inside_of_a_text_is_none(indexed: Client) 
     assert await outcome(indexed, same) == {"a"}
 
 
+@pytest.mark.slow
 async def test_a_filter_reads_the_documents_of_its_index_only(indexed: Client) -> None:
     for filters in ("cast((SELECT max(text) FROM other) AS INT) = 1", "id IN (TABLE other)"):
         assert "This reads default.other. Only default.help" in str(await outcome(indexed, filters))

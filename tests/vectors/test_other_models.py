@@ -18,6 +18,8 @@ from servicetsunami.settings import Settings
 from tests.server.asking import call, failure
 from tests.vectors.test_searching import served
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["[UNK]", "whale", "ocean", "desk", "office"]
 
 

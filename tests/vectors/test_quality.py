@@ -8,11 +8,14 @@ from pathlib import Path
 from statistics import mean
 
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
 from benchmarks.verses import ndcg, verses
 from servicetsunami.engines.vectors.embedding import DIMENSION, packaged
 from servicetsunami.engines.vectors.shelves import Shelves, fused
+
+pytestmark = pytest.mark.slow
 
 DOCUMENTS = 240
 QUESTIONS = 120

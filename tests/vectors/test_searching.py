@@ -12,6 +12,8 @@ from servicetsunami.settings import Settings
 from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = [
     {"id": name, "text": text, "lang": lang, "n": n}
     for n, (name, lang, text) in enumerate(

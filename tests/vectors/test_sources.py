@@ -9,6 +9,8 @@ from mcp.client import Client
 
 from tests.server.asking import ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 LONG = " ".join(f"Sentence number {n} tells of nothing much at all." for n in range(60))
 
 

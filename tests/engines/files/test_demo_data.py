@@ -6,6 +6,8 @@ from servicetsunami.cli.demo_data import data_folder
 
 from .reading import read
 
+pytestmark = pytest.mark.slow
+
 _DATA = data_folder()
 _WHOLE = "bigint"
 

@@ -68,6 +68,7 @@ def test_broken_lines_are_rejected_with_their_numbers(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_keys_and_types_of_late_documents_are_found(tmp_path: Path) -> None:
     late = '{"n": {"x": "text", "late": 1}, "new": 7}\n'
     text = '{"n": {"x": 1}, "fill": "some words to make it long"}\n' * 60_000 + late

@@ -8,6 +8,8 @@ from servicetsunami.engines.files import ReadOptions, TypesMisjudged, open_path
 
 from .reading import read_text
 
+pytestmark = pytest.mark.slow
+
 # More than the sample's head, and one odd row that no block of the sample holds.
 _ROWS = 250_000
 _MANY = "".join(f"{i},2024-01-01,2024-01-01 00:00:00\n" for i in range(_ROWS))

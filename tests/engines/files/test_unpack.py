@@ -67,6 +67,7 @@ def test_a_cut_archive_is_refused_and_leaves_nothing(tmp_path: Path, cut: int) -
         read(path)
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb_is_stopped(tmp_path: Path) -> None:
     path = tmp_path / "t.csv.gz"
     with gzip.open(path, "wb", compresslevel=9) as out:

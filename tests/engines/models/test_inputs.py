@@ -43,6 +43,7 @@ def is_same(made: Any, value: Any, kind: str) -> bool:
     return made == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @given(values=st.lists(ANY_JSON, min_size=1, max_size=4))
 @settings(deadline=None, max_examples=50)

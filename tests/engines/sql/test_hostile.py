@@ -81,6 +81,7 @@ async def assert_harmless(asking, canary, listener, statements):
         listener.accept()
 
 
+@pytest.mark.slow
 async def test_no_statement_reads_or_writes_a_file_or_calls_out(asking, canary, listener):
     await assert_harmless(asking, canary, listener, REFUSED)
 

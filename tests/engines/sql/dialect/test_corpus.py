@@ -9,6 +9,8 @@ from tests.engines.sql.dialect.corpora import ORACLE, SHARED, load
 from tests.engines.sql.dialect.judging import Bridge, Verdict
 from tests.engines.sql.dialect.statements import statements
 
+pytestmark = pytest.mark.slow
+
 ACCEPTED = {Verdict.RIGHT, Verdict.REFUSED, Verdict.BOTH_FAIL}
 CORPORA = {path.stem: load(path) for path in (SHARED, ORACLE)}
 FAMILIES = sorted(
