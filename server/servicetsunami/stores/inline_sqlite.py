@@ -59,7 +59,7 @@ class InlineReads:
             max_overflow=-1,
         )
         event.listen(self._engine, "connect", _have_it_read_only)
-        event.listen(self._engine, "begin", lambda reading: reading.exec_driver_sql("BEGIN"))
+        event.listen(self._engine, "begin", _begin)
 
     @property
     def pool(self) -> QueuePool:
@@ -172,6 +172,11 @@ def _was_late(error: BaseException | None) -> bool:
         isinstance(error, sqlite3.OperationalError)
         and error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
     )
+
+
+def _begin(reading: Connection) -> None:
+    # Through SQLAlchemy it would take as long as a statement that is asked for.
+    cast("_File", reading.connection.dbapi_connection).cursor().execute("BEGIN")
 
 
 def _have_it_read_only(connection: sqlite3.Connection, _record: object) -> None:
