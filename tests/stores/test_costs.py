@@ -78,6 +78,16 @@ async def test_one_server_at_a_time_reads_a_bill(database: Database) -> None:
         assert await transaction.costs.claim("acme", at=NOON + HOUR, for_s=60)
 
 
+async def test_what_was_read_meanwhile_is_not_read_once_more(database: Database) -> None:
+    old = NOON - HOUR
+    async with database.begin() as transaction:
+        costs = transaction.costs
+        assert await costs.claim("acme", at=NOON, for_s=60, tried_before=old)
+        await costs.keep("acme", REPORT, at=NOON)
+        assert not await costs.claim("acme", at=NOON, for_s=60, tried_before=old)
+        assert await costs.claim("acme", at=NOON + 2 * HOUR, for_s=60, tried_before=NOON + HOUR)
+
+
 async def test_work_counts_as_expected_until_it_has_ended(database: Database) -> None:
     async with database.begin() as transaction:
         work = transaction.remote_work

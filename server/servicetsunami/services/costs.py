@@ -80,7 +80,10 @@ class CostReports:
         await self._refresh_quietly(caller)
 
     def _is_old(self, known: KnownCosts) -> bool:
-        return known.tried_at is None or known.tried_at < self._now() - self._age_max
+        return known.tried_at is None or known.tried_at < self._old_before()
+
+    def _old_before(self) -> datetime:
+        return self._now() - self._age_max
 
     async def keep_fresh(self, caller: Caller) -> None:
         """Read the bill whenever it is old and somebody needs it, for as long as we serve."""
@@ -106,13 +109,15 @@ class CostReports:
 
     async def _refresh_quietly(self, caller: Caller) -> None:
         try:
-            await self.refresh(caller)
+            await self.refresh(caller, tried_before=self._old_before())
         except ServerError as error:
             # It is kept with what is known, for whoever asks.
             _log.info("the bill of %s could not be read: %s", caller.tenant, error)
 
-    async def refresh(self, caller: Caller) -> bool:
-        """Read the bill now; False while another server does. Takes up to minutes.
+    async def refresh(self, caller: Caller, *, tried_before: datetime | None = None) -> bool:
+        """Read the bill now, or unless somebody has since a moment. Takes up to minutes.
+
+        Returns False where another server reads it, or has.
 
         Raises a RemoteError, which is kept for whoever asks later.
         """
@@ -120,7 +125,10 @@ class CostReports:
         started = self._now()
         since = min(month_start(started), started - timedelta(days=_DAYS))
         async with self._metadata.begin() as transaction:
-            if not await transaction.costs.claim(caller.tenant, at=started, for_s=_CLAIM_S):
+            is_ours = await transaction.costs.claim(
+                caller.tenant, at=started, for_s=_CLAIM_S, tried_before=tried_before
+            )
+            if not is_ours:
                 return False
             await transaction.remote_work.forget(caller.tenant, before=started - _WORK_KEPT)
             runs = await transaction.run_costs.numbers_there(

@@ -95,15 +95,18 @@ class Costs:
         await self._ensure(tenant)
         await self._change(tenant, asked_at=at)
 
-    async def claim(self, tenant: str, *, at: datetime, for_s: float) -> bool:
-        """Take it on oneself to read the bill; False while another does."""
+    async def claim(
+        self, tenant: str, *, at: datetime, for_s: float, tried_before: datetime | None = None
+    ) -> bool:
+        """Take it on oneself to read the bill; False while another does, or has since a moment."""
         await self._ensure(tenant)
+        row = COST_REPORTS.c
+        free = [or_(row.claimed_until.is_(None), row.claimed_until < at)]
+        if tried_before is not None:
+            free.append(or_(row.tried_at.is_(None), row.tried_at < tried_before))
         statement = (
             update(COST_REPORTS)
-            .where(
-                owned_by(tenant, COST_REPORTS),
-                or_(COST_REPORTS.c.claimed_until.is_(None), COST_REPORTS.c.claimed_until < at),
-            )
+            .where(owned_by(tenant, COST_REPORTS), *free)
             .values(claimed_until=at + timedelta(seconds=for_s))
         )
         return (await self._connection.execute(statement)).rowcount == 1
