@@ -412,6 +412,23 @@ async def test_a_server_that_stops_gives_its_items_back(
     assert (await worker_on(database, courier, clock).run_once(items_max=1)).done == 1
 
 
+async def test_a_server_that_stops_amid_noting_what_came_of_an_item_gives_it_back_too(
+    database: Database, clock: Clock
+) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        class Stopping(Recorder):
+            async def parked(self, transaction: Transaction, item: OutboxItem, reason: str) -> None:
+                tasks.cancel_scope.cancel()
+                await checkpoint()
+
+        await put(database, "a")
+        refused = Stopping(failures={"a": [RemoteDenied("no", "ask")]})
+        tasks.start_soon(worker_on(database, refused, clock).run)
+
+    assert (await worker_on(database, Recorder(), clock).run_once(items_max=1)).done == 1
+
+
 async def test_running_goes_on_by_itself_with_what_comes_and_what_is_due(
     database: Database, courier: Recorder, clock: Clock
 ) -> None:
