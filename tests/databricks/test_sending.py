@@ -10,6 +10,8 @@ from tests.databricks.sending import depth, same_on_both_sides, send
 from tests.fakes.databricks import FakeWorkspace, Fault, SqlError
 from tests.server.asking import ask, call
 
+pytestmark = pytest.mark.slow
+
 TABLE = f"{CATALOG}.default.t"
 
 
@@ -17,7 +19,6 @@ async def write(client: Client, rows: list[dict], mode: str = "create", **more: 
     return await call(client, "ingest_dataset", source=rows, name="t", mode=mode, **more)
 
 
-@pytest.mark.slow
 async def test_every_kind_of_change_arrives_as_the_statement_that_may_be_repeated(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:
@@ -80,7 +81,6 @@ async def test_a_table_without_rows_arrives_with_its_columns(
     assert workspace.rows(TABLE) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["append", "overwrite", "merge"])
 async def test_all_types_arrive_as_they_are(
     client: Client, app: App, workspace: FakeWorkspace, mode: str
@@ -162,7 +162,6 @@ async def test_a_table_that_was_dropped_there_is_sent_whole_again(
     assert workspace.rows(TABLE) == [(1,), (2,)]
 
 
-@pytest.mark.slow
 async def test_a_table_that_was_changed_there_is_parked_until_somebody_decides(
     client: Client, app: App, workspace: FakeWorkspace
 ) -> None:

@@ -63,6 +63,7 @@ async def test_a_failed_task_is_tried_again_after_its_interval(database_url: str
         assert (await home.tasks(run))["a"].attempt == 2
 
 
+@pytest.mark.slow
 async def test_what_follows_a_failure_says_so_and_a_repair_runs_only_that(
     database_url: str,
 ) -> None:
@@ -118,6 +119,7 @@ async def test_a_late_server_changes_nothing(database_url: str) -> None:
         assert (await home.look(run)).state is S.LOST
 
 
+@pytest.mark.slow
 async def test_a_loop_runs_each_input_with_so_many_at_once(database_url: str) -> None:
     async with house(database_url) as home:
         each = {
@@ -176,6 +178,7 @@ async def test_jobs_that_run_each_other_in_a_circle_end(database_url: str) -> No
         assert len(await home.runs()) <= 12
 
 
+@pytest.mark.slow
 async def test_runs_over_the_limit_are_skipped_or_wait_in_the_queue(database_url: str) -> None:
     async with house(database_url) as home:
         strict = await home.job({"task_key": "a"}, name="strict")

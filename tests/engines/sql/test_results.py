@@ -63,6 +63,7 @@ def test_an_empty_result_has_columns_and_no_rows(path):
     assert (spilled.row_count, spilled.page["rows"], spilled.on_disk) == (0, [], False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row_count", [5, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1, 3 * BATCH_ROWS]
 )
@@ -75,6 +76,7 @@ def test_paging_returns_every_row_exactly_once(path, row_count):
     assert rows == [[i] for i in range(row_count)]
 
 
+@pytest.mark.slow
 def test_batches_of_any_length_are_paged_exactly(path):
     # A filter on several threads makes batches short and uneven.
     sql = "SELECT i FROM range(300000) r(i) WHERE hash(i) % 7 < 3"
