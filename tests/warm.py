@@ -18,6 +18,7 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.reduction import DupFd
+from pathlib import Path
 from typing import IO, Any
 
 import coverage
@@ -110,12 +111,19 @@ class Piped(Process):
 
 
 def run(
-    *words: str, env: Mapping[str, str], timeout: float = 60
+    *words: str, env: Mapping[str, str], timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    process = Piped(*words, env=env)
-    out, err = process.communicate(timeout)
-    return subprocess.CompletedProcess(words, process.wait(), out.decode(), err.decode())
+    """Run the command to its end, however much it writes."""
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
+        streams = Streams(nothing.fileno(), out.fileno(), err.fileno())
+        code = Process(*words, env=env, streams=streams).wait(timeout)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
 
 class Streams:

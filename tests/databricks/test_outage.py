@@ -92,7 +92,6 @@ async def test_local_work_goes_on_and_what_was_done_arrives(
     assert history == ["CREATE OR REPLACE TABLE AS SELECT", *["COPY INTO"] * 5]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_hundred_changes_made_meanwhile_arrive_each_once_and_in_order(
     client: Client, app: App, workspace: FakeWorkspace
@@ -139,7 +138,6 @@ MUTATING = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("verb", MUTATING, ids=str)
 async def test_a_lost_answer_neither_loses_nor_doubles_anything(
@@ -184,7 +182,6 @@ async def test_a_statement_that_an_earlier_try_left_running_is_waited_for(
     assert workspace.rows(f"{CATALOG}.default.t") == [(1,)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dataset", "notebook", "job"])
 async def test_the_breaker_spares_a_workspace_that_is_away_until_somebody_says_retry(
     client: Client, app: App, workspace: FakeWorkspace, kind: str

@@ -203,7 +203,6 @@ async def test_databricks_being_away_fails_only_what_was_asked_of_it(
     workspace.up()
 
 
-@pytest.mark.slow
 async def test_a_search_that_hangs_there_ends_in_time(
     sent: Client, workspace: FakeWorkspace
 ) -> None:

@@ -268,7 +268,7 @@ def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issue
 def serve_http(tmp_path: Path, *options: str) -> tuple[int, str]:
     """Start a server that must not come up: its exit code, and what it says."""
     settings = {**os.environ, "SERVICETSUNAMI_DATA_DIR": str(tmp_path)}
-    ended = run("serve", "--http", *options, env=settings)
+    ended = run("serve", "--http", *options, env=settings, timeout=60)
     return ended.returncode, ended.stderr
 
 

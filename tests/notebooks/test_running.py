@@ -115,7 +115,6 @@ async def test_a_notebook_reads_and_writes_datasets_as_new_versions(client: Clie
     assert described["origin"] == f"notebook run {done['run_id']}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -177,7 +176,6 @@ async def test_an_error_ends_the_run_with_its_traceback(client: Client) -> None:
     assert [cell["state"] for cell in done["cells"]] == ["SUCCESS", "FAILED", "SKIPPED"]
 
 
-@pytest.mark.slow
 async def test_long_output_is_cut_in_the_middle_and_kept_as_a_resource(client: Client) -> None:
     done = await run(client, "for n in range(50_000): print('line', n)")
 
@@ -190,7 +188,6 @@ async def test_long_output_is_cut_in_the_middle_and_kept_as_a_resource(client: C
     assert unmarked(getattr(content, "text", "")) == "".join(f"line {n}\n" for n in range(50_000))
 
 
-@pytest.mark.slow
 async def test_files_stay_from_run_to_run(client: Client) -> None:
     await run(client, "dbutils.fs.put('/a/b.txt', 'hello'); dbutils.fs.cp('/a', '/c', True)")
 
@@ -237,7 +234,6 @@ async def _running(client: Client, name: str) -> str:
                 return listed[0]["run_id"]
 
 
-@pytest.mark.slow
 async def test_code_that_ignores_the_interrupt_is_killed(client: Client) -> None:
     code = "import time\nwhile True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass"
 
@@ -252,7 +248,6 @@ async def test_a_kernel_that_dies_fails_the_run(client: Client) -> None:
     assert (done["state"], done["error"]) == ("FAILED", "The kernel died in cell 0.")
 
 
-@pytest.mark.slow
 async def test_a_flood_of_outputs_ends_the_run(client: Client) -> None:
     done = await run(client, "for n in range(20): display('x' * 2**23)")
 
@@ -280,7 +275,6 @@ async def test_an_unknown_run_is_not_found(client: Client) -> None:
     assert "not a cursor" in await failure(client, "get_run", cursor="2026-01-01")
 
 
-@pytest.mark.slow
 async def test_runs_leave_nothing_behind(client: Client, tmp_path: Path) -> None:
     import psutil  # noqa: PLC0415 - only here
 

@@ -78,7 +78,6 @@ def test_a_kill_loses_and_doubles_nothing(tmp_path: Path) -> None:
     crash(tmp_path, kills=1, seed=1)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_fifty_kills_amid_all_kinds_of_changes_lose_and_double_nothing(tmp_path: Path) -> None:
     crash(tmp_path, kills=50, seed=2)
@@ -165,7 +164,6 @@ def test_a_cancelled_ingest_ends_within_two_seconds_without_a_trace(
     server.close()
 
 
-@pytest.mark.slow
 def test_an_ingest_whose_client_leaves_or_whose_server_is_killed_leaves_no_trace(
     tmp_path: Path, roots: Path
 ) -> None:
@@ -184,7 +182,6 @@ def test_an_ingest_whose_client_leaves_or_whose_server_is_killed_leaves_no_trace
     server.close()
 
 
-@pytest.mark.slow
 def test_a_killed_ingest_of_fifty_megabytes_is_whole_or_not_at_all(
     tmp_path: Path, roots: Path
 ) -> None:
@@ -219,7 +216,6 @@ server.close()
 """
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_eight_servers_with_twenty_five_appends_each_end_with_the_exact_count(
     tmp_path: Path,

@@ -43,7 +43,6 @@ def failing(server: Server, tool: str, **arguments: object) -> str:
     return text
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_named_and_costs_nothing_that_was_there(
     tmp_path: Path, small_disk: Path
 ) -> None:
@@ -68,7 +67,6 @@ def test_a_full_disk_is_named_and_costs_nothing_that_was_there(
     server.close()
 
 
-@pytest.mark.slow
 def test_a_disk_that_cannot_be_written_is_named(tmp_path: Path, small_disk: Path) -> None:
     server = Server(small_disk / "data", tmp_path)
     server.call("ingest_dataset", source=[{"a": 1}], name="t")
@@ -136,7 +134,6 @@ async def test_a_server_with_other_metadata_does_not_remove_the_tables(
         assert await ask(client, "SELECT a FROM t") == [[1]]
 
 
-@pytest.mark.slow
 def test_a_database_that_others_lock_for_long_is_busy_and_nothing_is_half_done(
     tmp_path: Path,
 ) -> None:

@@ -78,7 +78,6 @@ async def test_a_dataset_made_anew_under_the_same_name_is_followed(client: Clien
     assert await found(client, "soup", mode="keyword") == ["1"]
 
 
-@pytest.mark.slow
 async def test_many_rows_are_found_by_words_first_and_embedded_to_the_end(
     client: Client, files: Path
 ) -> None:

@@ -219,7 +219,6 @@ class SyncWorker:
     async def _handle(self, leased: LeasedItem, batch: Batch) -> None:
         """Deliver one item, and settle what came of it."""
         courier, done_before = self.couriers[leased.item.kind], self.done_count
-        is_settled = False
         try:
             failure = await self._deliver(leased, courier)
             if failure is None:
@@ -235,16 +234,15 @@ class SyncWorker:
             else:
                 # Others have arrived meanwhile, so it is this item's own trouble; or a bug.
                 await self._again(leased, courier, str(failure) or repr(failure), batch)
-            is_settled = True
         except ServerError as error:
             # Our own database: once the lease runs out, the item is delivered once more.
             _log.warning("outbox item %d could not be settled: %s", leased.item.id, error)
-            batch.lost, is_settled = batch.lost + 1, True
-        finally:
-            if not is_settled:
-                # The server stops: the next one need not wait for the lease to run out.
-                with anyio.move_on_after(_RELEASE_S, shield=True), suppress(ServerError):
-                    await self._release(leased, None, None)
+            batch.lost += 1
+        except BaseException:
+            # The server stops: the next one need not wait for the lease to run out.
+            with anyio.move_on_after(_RELEASE_S, shield=True), suppress(ServerError):
+                await self._release(leased, None, None)
+            raise
 
     async def _deliver(self, leased: LeasedItem, courier: Courier) -> Exception | None:
         """Have the courier deliver it; what went wrong, or None."""

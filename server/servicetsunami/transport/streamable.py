@@ -14,7 +14,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
-import pydantic_core
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.streamable_http import (
@@ -145,8 +144,8 @@ class _Session(StreamableHTTPServerTransport):
 def _asked(body: bytes) -> JSONRPCRequest | None:
     """The request that a message is, or None for any other, and for one that begins a session."""
     try:
-        found = JSONRPCRequest.model_validate(pydantic_core.from_json(body), by_name=False)
-    except (ValueError, ValidationError):
+        found = JSONRPCRequest.model_validate_json(body, by_name=False)
+    except ValidationError:
         return None
     return None if found.method == "initialize" else found
 

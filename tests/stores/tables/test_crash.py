@@ -20,8 +20,6 @@ from tests.stores.tables.small_server import (
     serve,
 )
 
-pytestmark = pytest.mark.slow
-
 KEYS_PER_ROUND = 200
 """More than a server can write before it is killed."""
 
