@@ -11,7 +11,8 @@ from anyio.lowlevel import checkpoint
 
 from servicetsunami.app import open_app
 from servicetsunami.settings import Settings
-from servicetsunami.transport.http import Listening, Web, bind, serve
+from servicetsunami.transport.addresses import bind
+from servicetsunami.transport.http import Listening, Web, serve
 from servicetsunami.transport.mcp import LakeServer
 from tests.conformance.fixtures import add_fixtures
 from tests.conformance.tasks import FixtureTasks

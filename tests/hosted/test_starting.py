@@ -38,6 +38,8 @@ NAMED: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
         ({"http_host": "lake.example.com"}, "anybody there could use it"),
         ({"http_host": "::"}, "anybody there could use it"),
         ({"http_host": "0.0.0.0", "auth": True}, "under any name"),
+        ({"http_workers": 2}, "which of them a request is for"),
+        ({"jwt_secret": SECRET, "http_workers": 2}, "any issuer"),
         ({"auth": True, "databricks_readable_catalogs": ("*",)}, "others' catalogs"),
         (
             {"auth": True, "databricks_readable_catalogs": ("samples", "servicetsunami_acme")},
@@ -61,7 +63,13 @@ def test_settings_that_let_in_whom_nobody_wants_are_refused(
         {"http_host": "127.0.0.2"},
         {"databricks_readable_catalogs": ("*",)},
         {"http_host": "0.0.0.0", "auth": True, "http_allowed_hosts": ("lake.example.com",)},
-        {"http_host": "::", "jwt_secret": SECRET, "http_allowed_hosts": ("lake.example.com",)},
+        {
+            "http_host": "::",
+            "jwt_secret": SECRET,
+            "http_allowed_hosts": ("lake.example.com",),
+            **NAMED,
+        },
+        {"auth": True, "http_workers": 2},
         {"auth": True, "databricks_readable_catalogs": ("samples",)},
     ],
 )

@@ -16,11 +16,13 @@ from servicetsunami.domain.identity import Identity
 from servicetsunami.errors import ConfigurationError, RemoteUnavailable
 from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
+from servicetsunami.transport.addresses import is_loopback
 
 if TYPE_CHECKING:
     from servicetsunami.transport.admission import Admission, Watcher
     from servicetsunami.transport.auth import Authenticator
     from servicetsunami.transport.http import Listening
+    from servicetsunami.transport.steering import Seat, Steering
     from servicetsunami.transport.tokens import JwtVerifier, Keys
 
 _SECRET_BYTES_MIN: Final = 32
@@ -31,8 +33,6 @@ _CORRECT: Final = "Look at SERVICETSUNAMI_JWT_KEYS, if it lasts."
 
 def check_hosting(settings: Settings) -> None:
     """Raise ConfigurationError for settings that would let in whom nobody wants."""
-    from servicetsunami.transport.http import is_loopback  # noqa: PLC0415 - the web stack is heavy
-
     if not is_loopback(settings.http_host):
         if not settings.asks_for_credentials:
             raise ConfigurationError(
@@ -47,6 +47,12 @@ def check_hosting(settings: Settings) -> None:
             )
     if settings.asks_for_credentials:
         _check_catalogs(settings)
+        _verifier(settings)
+    elif settings.http_workers > 1:
+        raise ConfigurationError(
+            "Several workers would not know which of them a request is for.",
+            "Have credentials asked for with SERVICETSUNAMI_AUTH=true, or leave out --workers.",
+        )
 
 
 def _check_catalogs(settings: Settings) -> None:
@@ -60,6 +66,13 @@ def _check_catalogs(settings: Settings) -> None:
             "the others' catalogs.",
             "Name the catalogs that all tenants may read, none of which is a tenant's.",
         )
+
+
+def steering(settings: Settings, seat: "Seat") -> "Steering":
+    """What brings requests to the worker that they are for."""
+    from servicetsunami.transport.steering import Steering  # noqa: PLC0415 - the web stack is heavy
+
+    return Steering(seat, tenant_claim=settings.jwt_tenant_claim)
 
 
 def listening(settings: Settings) -> "Listening":
@@ -168,8 +181,6 @@ def _keys(settings: Settings) -> "Keys | None":
 
 def _fetch(where: str) -> Callable[[], Awaitable[bytes]]:
     """Bring the keys from their address, or from a file."""
-    from servicetsunami.transport.http import is_loopback  # noqa: PLC0415 - the web stack is heavy
-
     address = urlsplit(where)
     if address.scheme == "https" or (
         address.scheme == "http" and is_loopback(address.hostname or "")

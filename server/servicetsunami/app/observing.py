@@ -12,9 +12,10 @@ from servicetsunami.stores.visibility import everybody
 if TYPE_CHECKING:
     from servicetsunami.transport.admission import Watcher
     from servicetsunami.transport.metrics import Metrics, MetricsDoor
+    from servicetsunami.transport.steering import Steering
 
 
-def metrics_door(app: App) -> "MetricsDoor":
+def metrics_door(app: App, steering: "Steering | None" = None) -> "MetricsDoor":
     """What serves the figures, open to whom the settings say."""
     from servicetsunami.transport.metrics import Metrics, MetricsDoor  # noqa: PLC0415 - over HTTP
 
@@ -25,6 +26,8 @@ def metrics_door(app: App) -> "MetricsDoor":
         _Observer(app).look,
         token=None if token is None else token.get_secret_value(),
         if_open=not settings.asks_for_credentials,
+        worker=1 if steering is None else steering.number + 1,
+        workers=1 if steering is None else steering.count,
     )
 
 

@@ -77,7 +77,7 @@ async def open_app(
     Hosted, code of notebooks runs in a sandbox or not at all. Whoever opens several apps may lend
     them one `zygote`, and ends it.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_data_dir()
     closing = AsyncExitStack()
     tasks = anyio.create_task_group()
     await tasks.__aenter__()

@@ -21,10 +21,12 @@ from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import ServerError
 from servicetsunami.services.identities import Identities
 from servicetsunami.settings import Settings
+from servicetsunami.transport.addresses import bind
 
 if TYPE_CHECKING:
     from servicetsunami.transport.admission import Admission
     from servicetsunami.transport.mcp import LakeServer
+    from servicetsunami.transport.steering import Seat
 
 _log = logging.getLogger(__name__)
 _up_log = logging.getLogger("servicetsunami.up")
@@ -52,23 +54,24 @@ async def serve_stdio(settings: Settings) -> None:
             tasks.cancel_scope.cancel()
 
 
-async def serve_http(settings: Settings) -> None:
+async def serve_http(settings: Settings, seat: "Seat | None" = None) -> None:
     """Serve over HTTP: many tenants with credentials, or one user of this machine without.
 
-    Raises ConfigurationError for settings that would let in whom nobody wants, and for an address
-    that is not free.
+    With a seat it is one of several workers. Raises ConfigurationError for settings that would let
+    in whom nobody wants, and for an address that is not free.
     """
     hosting.check_hosting(settings)
     from servicetsunami.transport.auth import current_caller  # noqa: PLC0415 - the SDK is heavy
-    from servicetsunami.transport.http import Web, bind, serve  # noqa: PLC0415 - the web stack is heavy
+    from servicetsunami.transport.http import Web, serve  # noqa: PLC0415 - the web stack is heavy
 
-    bound = bind(settings.http_host, settings.http_port)
+    bound = bind(settings.http_host, settings.http_port) if seat is None else seat.listening
+    steering = None if seat is None else hosting.steering(settings, seat)
     async with traces_sent(settings), open_app(settings, is_hosted=True) as app:
         identities = hosting.identities(settings, app)
         authenticator = hosting.authenticator(app, identities)
         caller = app.caller if authenticator is None else current_caller
         auditor = None if settings.audit is False else auditor_of(app.audit)
-        metrics = metrics_door(app)
+        metrics = metrics_door(app, steering)
         watching = [*watchers(metrics.metrics), *([auditor.watch] if auditor else [])]
         admission = hosting.admission(settings, watching)
         server = _server(app, caller, admission, is_recorded=auditor is not None)
@@ -94,6 +97,7 @@ async def serve_http(settings: Settings) -> None:
                 hosting.listening(settings),
                 web,
                 bound=bound,
+                steering=steering,
                 on_up=partial(_tell_up, settings),
             )
             tasks.cancel_scope.cancel()

@@ -54,7 +54,7 @@ def moment(text: str) -> datetime:
 
 @asynccontextmanager
 async def _check(settings: Settings) -> AsyncGenerator[AuditCheck]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_data_dir()
     metadata = Metadata(settings.metadata_url)
     try:
         yield AuditCheck(metadata, key=audit_key(settings))

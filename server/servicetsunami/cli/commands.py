@@ -56,6 +56,7 @@ def common(
 @app.command()
 def serve(
     context: typer.Context,
+    *,
     http: Annotated[
         bool, typer.Option("--http", help="HTTP at /mcp and /sse, instead of stdio.")
     ] = False,
@@ -66,6 +67,10 @@ def serve(
         ),
     ] = None,
     port: Annotated[int | None, typer.Option(metavar="NUMBER", help="Port for --http.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Processes for --http, with credentials; Linux only."),
+    ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Offer only the tools that read.")
     ] = False,
@@ -74,11 +79,17 @@ def serve(
     from servicetsunami.cli.serving import serve as run  # noqa: PLC0415 - not for other commands
 
     with errors_shown():
-        if not http and (host is not None or port is not None):
+        if not http and (host, port, workers) != (None, None, None):
             raise InvalidInput(
-                "--host and --port go with --http.", "Add --http, or leave them out."
+                "--host, --port and --workers go with --http.", "Add --http, or leave them out."
             )
-        settings = settings_of(context, http_host=host, http_port=port, read_only=read_only or None)
+        settings = settings_of(
+            context,
+            http_host=host,
+            http_port=port,
+            http_workers=workers,
+            read_only=read_only or None,
+        )
         code = run(settings, http=http)
     raise typer.Exit(code)
 

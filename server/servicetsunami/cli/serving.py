@@ -1,6 +1,8 @@
 """Starts the server, with the log on stderr: stdout belongs to the protocol."""
 
 import sys
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -9,6 +11,9 @@ from servicetsunami.cli.logs import set_up_logging
 from servicetsunami.domain.redaction import redacted
 from servicetsunami.errors import ServerError
 from servicetsunami.settings import Settings
+
+if TYPE_CHECKING:
+    from servicetsunami.transport.steering import Seat
 
 
 def serve_stdio() -> int:
@@ -29,11 +34,20 @@ def serve(settings: Settings, *, http: bool = False) -> int:
 
     set_up_logging(settings, http=http)
     try:
-        if http:
-            # A third less work for each request; of a start over stdio it would be a part.
-            anyio.run(app.serve_http, settings, backend_options={"use_uvloop": True})
-        else:
+        if not http:
             anyio.run(app.serve_stdio, settings)
+        elif settings.http_workers > 1:
+            return app.serve_workers(settings, partial(_serve_http, settings))
+        else:
+            _serve_http(settings)
     except KeyboardInterrupt:
         return 130
+    return 0
+
+
+def _serve_http(settings: Settings, seat: "Seat | None" = None) -> int:
+    from servicetsunami import app  # noqa: PLC0415 - as above
+
+    # A third less work for each request; of a start over stdio it would be a part.
+    anyio.run(app.serve_http, settings, seat, backend_options={"use_uvloop": True})
     return 0

@@ -37,7 +37,7 @@ async def add_tenant(settings: Settings, tenant: str) -> None:
 
 @asynccontextmanager
 async def _identities(settings: Settings) -> AsyncGenerator[Identities]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_data_dir()
     metadata = Metadata(settings.metadata_url)
     try:
         yield Identities(metadata=metadata, on_first_use=settings.tenants_on_first_use)

@@ -17,6 +17,13 @@ class HttpSettings(Part):
         "SERVICETSUNAMI_HTTP_ALLOWED_HOSTS.",
     )
     http_port: int = Field(default=8085, ge=0, le=65535, description="Port for `serve --http`.")
+    http_workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that share the address of `serve --http`, each serving some of the "
+        "tenants: one for each processor uses them all. Linux only.",
+    )
     http_sse: bool = Field(
         default=True, description="Serve the older HTTP+SSE transport at /sse as well."
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from servicetsunami.errors import ConfigurationError
 from servicetsunami.settings.parts import Part, names
 
 Toolset = Literal["data", "notebooks", "jobs", "vectors", "models", "ops"]
@@ -167,3 +168,13 @@ class LakeSettings(Part):
     def metadata_url(self) -> str:
         """The URL of the metadata database, with the embedded default filled in."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'metadata.db'}"
+
+    def make_data_dir(self) -> None:
+        """Create the data directory where it is missing; raises ConfigurationError."""
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data directory {self.data_dir} cannot be made: {error.strerror}.",
+                "Set SERVICETSUNAMI_DATA_DIR to a directory that this user may write to.",
+            ) from error

@@ -1,15 +1,15 @@
 """Serves the MCP server over HTTP: Streamable HTTP at /mcp, and the older SSE at /sse."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from servicetsunami.errors import ConfigurationError
+from servicetsunami.transport.addresses import url_of
 from servicetsunami.transport.auditing import Auditor
 from servicetsunami.transport.auth import Authenticator
 from servicetsunami.transport.calls import CallsInHand
@@ -34,12 +34,12 @@ from servicetsunami.transport.rest.admitted import Desk
 from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
 from servicetsunami.transport.sse import Sse
+from servicetsunami.transport.steering import SteeredProtocol, Steering
 from servicetsunami.transport.streamable import Sessions
 
 _KEEP_ALIVE_S: Final = 75
 """Longer than what proxies keep a connection for: they must be the ones to close it."""
 _SHUTDOWN_S: Final = 5
-_BACKLOG: Final = 2_048
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 # Who may call is checked once, by the guard, for every route; the SDK would check its own again.
 _CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protection=False)
@@ -81,43 +81,23 @@ class Web:
     metrics: MetricsDoor = field(default_factory=lambda: MetricsDoor(Metrics()))
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether nobody but this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Take the address, before anything is built; raises ConfigurationError when it is not free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The server cannot listen on {host}, port {port}: {error.strerror}.",
-            "End what listens there, or choose another with --host and --port.",
-        ) from error
-
-
 async def serve(
     server: LakeServer,
     listening: Listening,
     web: Web,
     *,
     bound: socket.socket,
+    steering: Steering | None = None,
     on_up: Callable[[str], None] | None = None,
 ) -> None:
     """Serve at the address until SIGTERM or SIGINT, and until the calls in hand have ended.
 
-    `on_up` is told the address, once requests are answered.
+    With a steering it is one of several workers, and stops also when the process that has begun it
+    is gone. `on_up` is told the address, once requests are answered.
     """
     config = uvicorn.Config(
         _web_app(server, listening, web),
-        http=ImpatientProtocol,
+        http=_protocol(steering),
         lifespan="on",
         # Its own handlers would write what ours redact.
         log_config=None,
@@ -133,14 +113,17 @@ async def serve(
         config,
         server.admission.in_hand,
         patience_s=listening.drain_s,
-        on_up=None if on_up is None else partial(on_up, _address(bound)),
+        steering=steering,
+        on_up=None if on_up is None else partial(on_up, url_of(bound)),
     )
     await running.serve([bound])
 
 
-def _address(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _protocol(steering: Steering | None) -> type[asyncio.Protocol]:
+    if steering is None:
+        return ImpatientProtocol
+    # uvicorn does nothing with the class but call it.
+    return cast("type[asyncio.Protocol]", partial(SteeredProtocol, steering))
 
 
 def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
@@ -232,18 +215,38 @@ class _Server(uvicorn.Server):
         in_hand: CallsInHand,
         *,
         patience_s: float,
+        steering: Steering | None,
         on_up: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
         self._in_hand = in_hand
         self._patience_s = patience_s
+        self._steering = steering
         self._on_up = on_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
+        if self._steering is not None:
+            self._steering.take_in(partial(self._handed_over, self._steering))
         if self._on_up is not None and self.started:
             self._on_up()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections."""
+        if self._steering is not None:
+            self._steering.close()
+        await super().shutdown(sockets)
+
+    def _handed_over(self, steering: Steering, read: bytes) -> asyncio.Protocol:
+        """Serve a connection of which another worker has read something."""
+        return SteeredProtocol(
+            steering,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            first=read,
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
@@ -255,6 +258,9 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """End the loop when there is nothing left to wait for."""
+        is_orphaned = self._steering is not None and self._steering.is_orphaned
+        if is_orphaned and not self._in_hand.is_closed:
+            self._in_hand.close(patience_s=self._patience_s)
         self.should_exit = self.should_exit or self._in_hand.are_done()
         return await super().on_tick(counter)
 

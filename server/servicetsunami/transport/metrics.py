@@ -21,6 +21,8 @@ from servicetsunami.domain.reading import Reading
 from servicetsunami.transport.admission import Operation
 
 METRICS_PATH: Final = "/metrics"
+WORKER: Final = "worker"
+"""The parameter that says which of several workers is asked."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0)
 
 # They take no time, and there may be very many: they would hide how long the others take.
@@ -118,7 +120,8 @@ class MetricsDoor:
     """Serves the figures at METRICS_PATH, to whoever knows the token.
 
     No scope of a tenant opens it: the figures are those of all tenants. Without a token it is
-    there only `if_open`, where the server asks nobody for a credential.
+    there only `if_open`, where the server asks nobody for a credential. One of several `workers`
+    answers only who asks for it by its number, from 1: its figures are not those of all of them.
     """
 
     def __init__(
@@ -128,8 +131,12 @@ class MetricsDoor:
         *,
         token: str | None = None,
         if_open: bool = False,
+        worker: int = 1,
+        workers: int = 1,
     ) -> None:
         self.metrics = metrics
+        self._worker = worker
+        self._workers = workers
         self._look = look
         self._token = token
         self._is_offered = if_open or token is not None
@@ -155,6 +162,10 @@ class MetricsDoor:
         if not self.is_open_to(request.headers):
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return PlainTextResponse("unauthorized\n", status_code=401, headers=challenge)
+        if self._workers > 1 and request.query_params.get(WORKER) != str(self._worker):
+            each = f"{METRICS_PATH}?{WORKER}=1 to {METRICS_PATH}?{WORKER}={self._workers}"
+            told = f"Each of the {self._workers} workers counts for itself. Ask {each}.\n"
+            return PlainTextResponse(told, status_code=400)
         readings = () if self._look is None else await self._look()
         text, form = self.metrics.written(readings, request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": form})

@@ -78,12 +78,16 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Take what comes, unless the headers get too long."""
         if self._is_head_due:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._feed(data)
         # Most requests come in one piece: their headers are complete by now.
         if self._head_bytes > HEAD_BYTES_MAX:
             self._refuse()
         elif self._head_bytes and self._end_waiting is None:
             self._wait_for_head()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse what has come, and serve it."""
+        super().data_received(data)
 
     def on_headers_complete(self) -> None:
         """Take as long as it takes to answer."""

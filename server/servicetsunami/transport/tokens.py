@@ -1,12 +1,13 @@
 """Judges JWTs: genuine, for this server, in force, and whose."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import jwt
-from jwt.utils import base64url_encode
+from jwt.utils import base64url_decode, base64url_encode
 
 from servicetsunami.domain.caller import Scope
 from servicetsunami.domain.identity import Identity
@@ -102,6 +103,15 @@ class JwtVerifier:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             # The reason goes to the log only: it would help nobody but a forger.
             raise Unauthenticated("The token is not valid.", _GET_ONE) from error
+
+
+def tenant_claimed(credential: bytes, path: str) -> bytes:
+    """The tenant that a JWT says it is of, genuine or not; empty for what names none."""
+    try:
+        _, claims, _ = credential.split(b".")
+        return _tenant(json.loads(base64url_decode(claims)), path).encode()
+    except (Unauthenticated, ValueError, AttributeError, RecursionError):
+        return b""
 
 
 def _subject(claims: Mapping[str, Any]) -> str:
