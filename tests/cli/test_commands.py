@@ -194,12 +194,17 @@ def test_doctor_fails_with_its_fix_when_the_data_directory_cannot_be_used(
 
 
 @pytest.mark.slow
-def test_serving_ends_in_order_with_stdin_without_the_command_line_library() -> None:
+def test_serving_over_stdio_loads_nothing_heavy_and_ends_in_order_with_stdin() -> None:
+    heavy = {
+        *("typer", "sqlalchemy", "alembic", "aiosqlite", "duckdb", "deltalake", "pyarrow"),
+        *("pandas", "numpy", "sqlglot", "jupyter_client", "zmq", "fastapi", "structlog", "yaml"),
+        *("prometheus_client", "stamina", "uvloop"),
+    }
     program = (
-        "import sys; sys.argv = ['servicetsunami', 'serve'];"
+        "import gc, sys; sys.argv = ['servicetsunami', 'serve'];"
         "from servicetsunami.cli import main\n"
         "try:\n    main()\n"
-        "finally:\n    print('typer' in sys.modules)"
+        f"finally:\n    print(sorted({heavy} & set(sys.modules)), gc.isenabled())"
     )
 
     ended = subprocess.run(
@@ -212,4 +217,4 @@ def test_serving_ends_in_order_with_stdin_without_the_command_line_library() -> 
 
     assert ended.returncode == 0
     assert ended.stderr == ""
-    assert ended.stdout == "False\n"
+    assert ended.stdout == "[] True\n"

@@ -3,11 +3,18 @@ from datetime import date, timedelta
 import anyio
 
 from servicetsunami.domain.budget import Budget
-from servicetsunami.domain.cost import CostLine, CostReport, Estimate, Rate, RunCost
+from servicetsunami.domain.cost import (
+    CostLine,
+    CostReport,
+    Estimate,
+    KnownCosts,
+    Rate,
+    RunCost,
+    WorkTotals,
+)
 from servicetsunami.domain.notebook import NotebookName
 from servicetsunami.domain.run import Run, RunState
 from servicetsunami.domain.run_cost import PastRun
-from servicetsunami.stores.costs import KnownCosts, WorkTotals
 from servicetsunami.stores.database import Database
 from tests.stores.values import NOON
 

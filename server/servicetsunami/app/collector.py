@@ -7,6 +7,12 @@ _THRESHOLDS: Final = (10_000, 20, 50)
 """New objects before the youngest are looked at, and how often that before the older ones are."""
 
 
+def begin_collecting() -> None:
+    """Look for garbage from now on, where a start has not, and not in what it has made."""
+    gc.freeze()
+    gc.enable()
+
+
 def spare_collector() -> None:
     """Leave out what stays for ever, and look at the rest less often.
 

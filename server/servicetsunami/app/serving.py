@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from servicetsunami.app import hosting
 from servicetsunami.app.auditing import auditor_of, marking
-from servicetsunami.app.collector import spare_collector
+from servicetsunami.app.collector import begin_collecting, spare_collector
 from servicetsunami.app.databricks import caller_of
 from servicetsunami.app.observing import metrics_door, watchers
 from servicetsunami.app.opening import App, open_app
@@ -43,6 +43,7 @@ async def serve_stdio(settings: Settings) -> None:
     ):
         admission = _recorded(app) if settings.audit else None
         server = _server(app, app.caller, admission, is_recorded=bool(settings.audit))
+        begin_collecting()
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, tasks.cancel_scope)
             _start_background(app, tasks)

@@ -187,3 +187,28 @@ def _per_second(rate: Rate | None, size: str) -> tuple[float | None, str]:
         per_hour = DBUS_PER_HOUR[size]
         return per_hour / _HOUR_S, f"{per_hour:g} DBU an hour for a warehouse of size {size}"
     return None, "what the warehouse takes is not known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCosts:
+    """What is known of a tenant's bill: the report, and why there is no newer one."""
+
+    report: CostReport | None = None
+    error: Mapping[str, str] | None = None
+    tried_at: datetime | None = None
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkTotals:
+    """Statements and runs on Databricks, added up; costs are estimates, of those that have one.
+
+    `unpriced` counts those without a list cost. Seconds are of statements.
+    """
+
+    statements: int
+    runs: int = 0
+    seconds: float
+    dbus: float
+    list_cost: float
+    unpriced: int = 0

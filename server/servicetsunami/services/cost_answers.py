@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from servicetsunami.domain.cost import Bill, CostLine, CostReport
+from servicetsunami.domain.cost import Bill, CostLine, CostReport, KnownCosts, WorkTotals
 from servicetsunami.services.usage_answers import CostAnswer, ProductCost
-from servicetsunami.stores.costs import KnownCosts, WorkTotals
 
 _DIGITS: Final = 6
 _BEING_READ: Final = "Ask again in a few minutes: it is read beside all calls."

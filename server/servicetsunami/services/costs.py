@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from servicetsunami.domain.budget import THERE, Budget, month_start
 from servicetsunami.domain.caller import Caller
+from servicetsunami.domain.cost import KnownCosts
 from servicetsunami.errors import (
     RemoteDenied,
     RemoteNotFound,
@@ -18,7 +19,6 @@ from servicetsunami.errors import (
 )
 from servicetsunami.gateway.connection import Connection
 from servicetsunami.services.revised_sync import check_connected
-from servicetsunami.stores.costs import KnownCosts
 from servicetsunami.stores.metadata import Metadata
 
 _log = logging.getLogger(__name__)

@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from servicetsunami.domain.cost import CostReport
-from servicetsunami.stores.costs import WorkTotals
+from servicetsunami.domain.cost import CostReport, WorkTotals
 
 if TYPE_CHECKING:
     from servicetsunami.stores.database import Transaction

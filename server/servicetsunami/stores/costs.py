@@ -1,7 +1,7 @@
 """Budgets, what Databricks has billed, and what runs there that it has not billed yet."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,37 +9,12 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from servicetsunami.domain.budget import Budget
-from servicetsunami.domain.cost import CostReport, Estimate
+from servicetsunami.domain.cost import CostReport, Estimate, KnownCosts, WorkTotals
 from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.cost_schema import BUDGETS, COST_REPORTS, REMOTE_WORK
 from servicetsunami.stores.scope import owned_by
 
 _EARLIER_MAX = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownCosts:
-    """What is known of a tenant's bill: the report, and why there is no newer one."""
-
-    report: CostReport | None = None
-    error: Mapping[str, str] | None = None
-    tried_at: datetime | None = None
-    asked_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkTotals:
-    """Statements and runs on Databricks, added up; costs are estimates, of those that have one.
-
-    `unpriced` counts those without a list cost. Seconds are of statements.
-    """
-
-    statements: int
-    runs: int = 0
-    seconds: float
-    dbus: float
-    list_cost: float
-    unpriced: int = 0
 
 
 class Budgets:
