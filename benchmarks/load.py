@@ -32,6 +32,8 @@ from benchmarks.processes import pss_mb
 
 SESSIONS: Final = 200
 TENANTS: Final = 20
+WORKERS: Final = str(os.cpu_count() or 1)
+"""The bare server is one process, and cannot be more."""
 _SECRET: Final = "a secret of the benchmark, of 32 bytes"
 _ISSUER: Final = "https://id.example.com"
 _AUDIENCE: Final = "https://lake.example.com/mcp"
@@ -80,7 +82,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 def measure(bench: Bench) -> list[Figure]:
-    """All of it, one after the other; about eight minutes, or one with --quick."""
+    """All of it, one after the other; about thirteen minutes, or two with --quick."""
     return anyio.run(_measure, bench, backend_options={"use_uvloop": True})
 
 
@@ -93,45 +95,64 @@ async def _measure(bench: Bench) -> list[Figure]:
 
 
 async def _throughput(bench: Bench) -> list[Figure]:
-    """Both servers under 200 sessions, in turns, so that the machine disturbs both alike."""
+    """All servers under 200 sessions, in turns, so that the machine disturbs them alike."""
     turns, turn_s = (2, 5.0) if bench.quick else (10, 15.0)
-    ours, bare = Seen(), Seen()
-    memory: list[tuple[float, float]] = []
-    with serving(bench, "load", **_UNLIMITED) as server, bare_server() as baseline:
+    one, shared, bare = Seen(), Seen(), Seen()
+    memory: dict[str, list[tuple[float, float]]] = {"one": [], "shared": []}
+    with (
+        serving(bench, "load", **_UNLIMITED) as server,
+        serving(bench, "workers", SERVICETSUNAMI_HTTP_WORKERS=WORKERS, **_UNLIMITED) as workers,
+        bare_server() as baseline,
+    ):
         await _fill(server)
+        await _fill(workers)
         async with (
             opened([_of_tenant(server, n) for n in range(SESSIONS)]) as sessions,
+            opened([_of_tenant(workers, n) for n in range(SESSIONS)]) as shared_sessions,
             opened([Where(baseline.port)] * SESSIONS) as bare_sessions,
         ):
             await _loop(sessions, LIGHT, Seen(), 2.0)
+            await _loop(shared_sessions, LIGHT, Seen(), 2.0)
             await _loop(bare_sessions, BARE, Seen(), 2.0)
             for _ in range(turns):
-                await _loop(sessions, LIGHT, ours, turn_s)
-                memory.append((ours.elapsed_s, pss_mb(server.pid)))
+                await _loop(sessions, LIGHT, one, turn_s)
+                memory["one"].append((one.elapsed_s, pss_mb(server.pid)))
+                await _loop(shared_sessions, LIGHT, shared, turn_s)
+                memory["shared"].append((shared.elapsed_s, pss_mb(workers.pid)))
                 await _loop(bare_sessions, BARE, bare, turn_s)
-    _show("ours", ours)
+    _show("one process", one)
+    _show(f"{WORKERS} workers", shared)
     _show("bare", bare)
+    return [
+        *_through("one process", one, bare, memory["one"], is_quick=bench.quick),
+        *_through(f"{WORKERS} workers", shared, bare, memory["shared"], is_quick=bench.quick),
+    ]
+
+
+def _through(
+    name: str, seen: Seen, bare: Seen, memory: list[tuple[float, float]], *, is_quick: bool
+) -> list[Figure]:
     slope = linear_regression(*zip(*memory[len(memory) // 3 :], strict=True)).slope
     grown = slope * 60 / median(mb for _, mb in memory) * 100
     return [
         Figure(
-            name=f"{SESSIONS} sessions, half SSE, half HTTP",
+            name=f"{SESSIONS} sessions, half SSE, half HTTP, {name}",
             unit="calls/s",
-            ours=ours.per_s,
+            ours=seen.per_s,
             baseline=bare.per_s,
             ratio_min=0.7,
         ),
         Figure(
-            name="errors and refusals among them",
-            unit=f"of {len(ours.ok)}",
-            ours=len(ours.failed) + len(ours.refused),
+            name=f"errors and refusals among them, {name}",
+            unit=f"of {len(seen.ok)}",
+            ours=len(seen.failed) + len(seen.refused),
             ours_max=0,
         ),
         Figure(
-            name="growth of memory meanwhile, once warm",
+            name=f"growth of memory meanwhile, once warm, {name}",
             unit="% a minute",
             ours=grown,
-            ours_max=None if bench.quick else 1.0,
+            ours_max=None if is_quick else 1.0,
         ),
     ]
 
@@ -178,9 +199,12 @@ async def _overload(bench: Bench) -> list[Figure]:
 
 
 async def _neighbours(bench: Bench) -> list[Figure]:
-    """How long one tenant's calls take, alone and beside a tenant that calls without end."""
+    """How long one tenant's calls take, alone and beside a tenant that calls without end.
+
+    Beside it is told apart: while it spends what it has saved up, and from then on.
+    """
     turns, turn_s = (2, 4.0) if bench.quick else (6, 10.0)
-    alone, beside, noise = Seen(), Seen(), Seen()
+    alone, spending, beside, noise = Seen(), Seen(), Seen(), Seen()
     with serving(bench, "load") as server:
         await _fill(server)
         quiet_at = [_of_tenant(server, 0, subject=f"quiet{n}") for n in range(2)]
@@ -191,23 +215,27 @@ async def _neighbours(bench: Bench) -> list[Figure]:
             for _ in range(turns):
                 await _loop(quiet, LIGHT, alone, turn_s, pace_s=0.5)
                 async with anyio.create_task_group() as both:
-                    both.start_soon(_loop, noisy, LIGHT, noise, turn_s)
+                    both.start_soon(_loop, noisy, LIGHT, noise, 2.0 + turn_s)
+                    await _loop(quiet, LIGHT, spending, 2.0, pace_s=0.5)
                     await _loop(quiet, LIGHT, beside, turn_s, pace_s=0.5)
     _show("quiet, alone", alone)
-    _show("quiet, beside a noisy one", beside)
+    _show("quiet, while the noisy one spends", spending)
+    _show("quiet, beside the noisy one", beside)
     _show("the noisy one", noise)
     return [
         Figure(
-            name="a tenant's calls beside a noisy one, p95",
+            name=f"a tenant's calls beside a noisy one{when}, p95",
             unit="ms",
-            ours=p95(beside.ok),
+            ours=p95(seen.ok),
             baseline=p95(alone.ok),
             ratio_max=2,
-        ),
+        )
+        for when, seen in (("", beside), (" in its first two seconds", spending))
+    ] + [
         Figure(
             name="errors and refusals of the quiet one",
-            unit=f"of {len(beside.ok)}",
-            ours=len(beside.failed) + len(beside.refused),
+            unit=f"of {len(beside.ok) + len(spending.ok)}",
+            ours=sum(len(seen.failed) + len(seen.refused) for seen in (beside, spending)),
             ours_max=0,
         ),
     ]

@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from servicetsunami.errors import Denied, LimitExceeded, ServerError
 
@@ -64,6 +64,13 @@ class AuditEntry:
     request_id: str = ""
     through: int | None = None
 
+    def values(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {name: getattr(self, name) for name in ENTRY_FIELDS}
+
+
+ENTRY_FIELDS: Final = tuple(each.name for each in fields(AuditEntry))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
@@ -89,7 +96,7 @@ def is_genuine(record: AuditRecord, *, key: bytes) -> bool:
 
 def _seal(entry: AuditEntry, *, number: int, previous: str, key: bytes) -> str:
     """The SHA-256 of all that is recorded, keyed where there is a key."""
-    values = asdict(entry) | {"at": entry.at.astimezone(UTC).isoformat(timespec="microseconds")}
+    values = entry.values() | {"at": entry.at.astimezone(UTC).isoformat(timespec="microseconds")}
     text = json.dumps([number, previous, values], sort_keys=True, separators=(",", ":"))
     if key:
         return hmac.new(key, text.encode(), "sha256").hexdigest()

@@ -5,20 +5,18 @@ record that says so is in the chain behind them.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, delete, func, insert, select, text
 
-from servicetsunami.domain.audit import GENESIS, AuditEntry, AuditRecord, sealed
+from servicetsunami.domain.audit import ENTRY_FIELDS, GENESIS, AuditEntry, AuditRecord, sealed
 from servicetsunami.stores.audit_table import AUDIT
 from servicetsunami.stores.connection import Connection
 from servicetsunami.stores.scope import owned_by, remembered
 
 # Any constant will do, as long as all servers lock the same one.
 _APPENDING: Final = 7_310_573_015
-_FIELDS: Final = tuple(AuditEntry.__dataclass_fields__)
 
 
 class AuditTrail:
@@ -94,9 +92,9 @@ def _newest(tenant: str) -> Select[int, str]:
 
 def _to_row(record: AuditRecord) -> dict[str, Any]:
     place = {"number": record.number, "previous": record.previous, "seal": record.seal}
-    return asdict(record.entry) | place
+    return record.entry.values() | place
 
 
 def _to_record(row: Row[Any]) -> AuditRecord:
-    entry = AuditEntry(**{name: getattr(row, name) for name in _FIELDS})
+    entry = AuditEntry(**{name: getattr(row, name) for name in ENTRY_FIELDS})
     return AuditRecord(number=row.number, previous=row.previous, seal=row.seal, entry=entry)
