@@ -1,5 +1,6 @@
 """What belongs to hosted mode: who may come in, and what is looked after for each tenant."""
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -48,10 +49,20 @@ def check_hosting(settings: Settings) -> None:
     if settings.asks_for_credentials:
         _check_catalogs(settings)
         _verifier(settings)
-    elif settings.http_workers > 1:
+    if settings.http_workers > 1:
+        _check_workers(settings)
+
+
+def _check_workers(settings: Settings) -> None:
+    if not settings.asks_for_credentials:
         raise ConfigurationError(
             "Several workers would not know which of them a request is for.",
             "Have credentials asked for with SERVICETSUNAMI_AUTH=true, or leave out --workers.",
+        )
+    if sys.platform != "linux":
+        raise ConfigurationError(
+            "Only Linux spreads the connections of one address among several workers.",
+            "Leave out --workers.",
         )
 
 

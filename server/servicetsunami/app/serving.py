@@ -99,7 +99,7 @@ async def serve_http(settings: Settings, seat: "Seat | None" = None) -> None:
                 web,
                 bound=bound,
                 steering=steering,
-                on_up=partial(_tell_up, settings),
+                on_up=partial(_tell_up, settings, seat),
             )
             tasks.cancel_scope.cancel()
 
@@ -141,11 +141,12 @@ async def _spare_collector_once_open(identities: Identities) -> None:
     spare_collector()
 
 
-def _tell_up(settings: Settings, address: str) -> None:
+def _tell_up(settings: Settings, seat: "Seat | None", address: str) -> None:
     """The one line of a start, at any level of the log."""
     paths = "/mcp and /sse" if settings.http_sse else "/mcp"
     asked = "credentials are asked for" if settings.asks_for_credentials else "no credentials"
-    _up_log.info("serving %s at %s; %s", paths, address, asked)
+    which = "" if seat is None else f"; worker {seat.number + 1} of {settings.http_workers}"
+    _up_log.info("serving %s at %s; %s%s", paths, address, asked, which)
 
 
 def _start_background(app: App, tasks: TaskGroup) -> None:

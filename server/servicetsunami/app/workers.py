@@ -56,8 +56,10 @@ class _Crew:
                 self._begin(seat)
             while self._workers:
                 number, status = os.wait()
-                seat, since = self._workers.pop(number)
-                self._ended(seat, os.waitstatus_to_exitcode(status), since)
+                # The first process of a container inherits what dead workers leave behind.
+                if number in self._workers:
+                    seat, since = self._workers.pop(number)
+                    self._ended(seat, os.waitstatus_to_exitcode(status), since)
         return self._code
 
     def _begin(self, seat: "Seat") -> None:

@@ -96,7 +96,7 @@ class Steering:
         return os.getppid() != self._owner
 
     def worker_for(self, head: bytes) -> int:
-        """The number of the worker for a request; whoever has it, where any would do."""
+        """The number of the worker for a request with this head; this one, where any would do."""
         asked = _METRICS.match(head)
         if asked is not None and 1 <= int(asked[1]) <= self.count:
             return int(asked[1]) - 1
@@ -185,7 +185,7 @@ class SteeredProtocol(ImpatientProtocol):
         if _HEAD_END not in self._head:
             return
         read, self._head = self._head, b""
-        to = self._steering.worker_for(read)
+        to = self._steering.worker_for(read[: read.index(_HEAD_END)])
         if to == self._steering.number:
             super()._feed(read)
             return
