@@ -52,6 +52,13 @@ def processes_of(server: HttpServer) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children()
 
 
+def opened_by(server: HttpServer, token: str) -> dict[str, str]:
+    """The headers of a session that is opened."""
+    headers = headers_of(token)
+    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers, timeout=60)
+    return headers | {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+
+
 def connect(server: HttpServer) -> socket.socket:
     address = urlsplit(server.url)
     return socket.create_connection((address.hostname, address.port), timeout=30)
@@ -78,9 +85,7 @@ def status_on(stream: socket.socket) -> int:
 def test_a_session_is_found_from_any_connection(
     workers: HttpServer, issuer: Issuer, tenant: str
 ) -> None:
-    headers = headers_of(issuer.token(tenant))
-    opened = httpx.post(f"{workers.url}/mcp", json=HELLO, headers=headers)
-    headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
+    headers = opened_by(workers, issuer.token(tenant))
 
     for _ in range(TIMES):
         answered = httpx.post(f"{workers.url}/mcp", json=CALL, headers=headers)
@@ -102,12 +107,8 @@ async def test_clients_work_whichever_worker_serves_them(
 @pytest.mark.slow
 def test_one_connection_may_serve_many_tenants(workers: HttpServer, issuer: Issuer) -> None:
     """As that of a reverse proxy does."""
-    sessions = {}
+    sessions = {tenant: opened_by(workers, issuer.token(tenant)) for tenant in TENANTS}
     with connect(workers) as stream:
-        for tenant in TENANTS:
-            headers = headers_of(issuer.token(tenant))
-            opened = httpx.post(f"{workers.url}/mcp", json=HELLO, headers=headers)
-            sessions[tenant] = headers | {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
         for tenant in TENANTS * 2:
             stream.sendall(post("/mcp", json.dumps(CALL).encode(), **sessions[tenant]))
             assert status_on(stream) == 200, tenant
@@ -118,9 +119,7 @@ def test_one_connection_may_serve_many_tenants(workers: HttpServer, issuer: Issu
 def test_a_request_in_pieces_is_handed_over_whole(
     workers: HttpServer, issuer: Issuer, tenant: str
 ) -> None:
-    headers = headers_of(issuer.token(tenant))
-    opened = httpx.post(f"{workers.url}/mcp", json=HELLO, headers=headers)
-    headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
+    headers = opened_by(workers, issuer.token(tenant))
     arguments = {"name_contains": "x" * 900_000}
     long = CALL | {"params": {"name": "list_assets", "arguments": arguments}}
     for body in (json.dumps(CALL).encode(), json.dumps(long).encode()):
@@ -139,9 +138,7 @@ def test_the_calls_of_a_tenant_are_counted_in_one_place(
 ) -> None:
     few = environment | {"SERVICETSUNAMI_CALLS_PER_MINUTE": "5"}
     with http_server(tmp_path, **few) as server:
-        headers = headers_of(issuer.token("t0"))
-        opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers)
-        headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
+        headers = opened_by(server, issuer.token("t0"))
         answers = [
             httpx.post(f"{server.url}/mcp", json=CALL, headers=headers, timeout=30).text
             for _ in range(8)
@@ -172,9 +169,7 @@ def test_a_worker_that_is_killed_is_replaced(
             killed.kill()
             killed.wait(timeout=30)
             for tenant in TENANTS:
-                headers = headers_of(issuer.token(tenant))
-                opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers, timeout=60)
-                assert opened.status_code == 200
+                assert opened_by(server, issuer.token(tenant))["Mcp-Session-Id"]
         assert len(processes_of(server)) == 2
         assert server.logged().count("another begins") == 2
 
