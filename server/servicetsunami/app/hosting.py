@@ -48,6 +48,7 @@ def check_hosting(settings: Settings) -> None:
             )
     if settings.asks_for_credentials:
         _check_catalogs(settings)
+        # For what it refuses: told once, before workers are forked that would each tell it.
         _verifier(settings)
     if settings.http_workers > 1:
         _check_workers(settings)
