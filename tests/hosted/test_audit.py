@@ -295,3 +295,16 @@ async def test_of_very_many_refused_credentials_the_number_is_told(metadata: Met
     assert len(records) == 51
     assert records[0].arguments == "450 more refused credentials"
     assert records[1].arguments == "from 127.0.0.1 at /mcp: The key is not known."
+
+
+async def test_of_calls_that_nobody_has_read_the_number_is_told(metadata: Metadata) -> None:
+    audit = Audit(metadata)
+    auditor = Auditor(audit)
+    for _ in range(3):
+        auditor.shed()
+    await audit.flush()
+    await audit.flush()
+
+    [record] = await audit.tail(replace(ADA, tenant=""), 1000)
+    assert (record.operation, record.outcome) == ("calls.shed", "limited")
+    assert record.arguments == "3 calls refused unread, since too many were in hand"

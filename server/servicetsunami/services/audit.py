@@ -30,6 +30,8 @@ GAP: Final = "audit.gap"
 RETIRED: Final = "audit.retired"
 """Stands for older records that were given up, up to the one that it names."""
 SIGN_IN: Final = "sign_in"
+SHED: Final = "calls.shed"
+"""Stands for calls that nobody has looked into."""
 
 
 class AuditAnswer(Answer):
@@ -94,6 +96,7 @@ class Audit:
         self._lost = 0
         self._refusals = 0
         self._refusals_untold = 0
+        self._shed = 0
         self._writing = anyio.Lock()
         self._due = anyio.Event()
 
@@ -122,6 +125,10 @@ class Audit:
             self._refusals += 1
             self.note(entry)
 
+    def note_shed(self) -> None:
+        """Take a call that was refused unread; of these, only the number is told."""
+        self._shed += 1
+
     async def flush(self) -> None:
         """Write all that is pending; what could not be written stays pending."""
         async with self._writing:
@@ -129,6 +136,7 @@ class Audit:
             if not batch:
                 return
             taken, lost, untold = len(self._pending), self._lost, self._refusals_untold
+            shed = self._shed
             # Cancelled after its commit, it would be written once more.
             with anyio.CancelScope(shield=True), everybody():
                 async with self._metadata.begin() as transaction:
@@ -137,6 +145,7 @@ class Audit:
             del self._pending[:taken]
             self._lost -= lost
             self._refusals_untold -= untold
+            self._shed -= shed
             self._refusals = 0
 
     def _uncounted(self) -> Sequence[AuditEntry]:
@@ -146,6 +155,11 @@ class Audit:
             what = f"{self._refusals_untold} more refused credentials"
             found.append(
                 AuditEntry(tenant=SERVER, operation=SIGN_IN, outcome="denied", arguments=what)
+            )
+        if self._shed:
+            what = f"{self._shed} calls refused unread, since too many were in hand"
+            found.append(
+                AuditEntry(tenant=SERVER, operation=SHED, outcome="limited", arguments=what)
             )
         if self._lost:
             what = f"{self._lost} entries could not be kept"

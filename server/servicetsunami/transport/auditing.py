@@ -28,6 +28,10 @@ class Auditor:
             else:
                 self._audit.note(entry)
 
+    def shed(self) -> None:
+        """Note a call that was refused unread; nobody knows whose it was."""
+        self._audit.note_shed()
+
     def refused(self, *, address: str, path: str, error: ServerError) -> None:
         """Note a credential that opened nothing; it is no tenant's, whatever it says of itself."""
         self._audit.note_refusal(

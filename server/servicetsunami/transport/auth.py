@@ -13,6 +13,7 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
+from starlette.types import Scope as Request
 
 from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.identity import Identity
@@ -20,6 +21,7 @@ from servicetsunami.errors import Denied, Unauthenticated
 
 _CREDENTIAL_CHARS_MAX: Final = 8_192
 _GET_ONE: Final = "Send a valid token or API key as `Authorization: Bearer …`."
+_CREDENTIAL_HEADERS: Final = frozenset({b"authorization", b"x-api-key"})
 _STANDING_S: Final = 1.0
 
 
@@ -142,6 +144,11 @@ class Authenticator:
             return (await self._identity(credential)).scopes
         except (Unauthenticated, Denied):
             return frozenset()
+
+
+def presented(request: Request) -> bytes:
+    """All that a request presents as a credential, unread; empty where it presents none."""
+    return b"\n".join(value for name, value in request["headers"] if name in _CREDENTIAL_HEADERS)
 
 
 def _credential(headers: Headers) -> str:

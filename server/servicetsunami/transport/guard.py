@@ -12,7 +12,7 @@ from mcp.server.transport_security import (
 from mcp_types import INVALID_REQUEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicetsunami.domain.caller import EVERYTHING, Caller
 from servicetsunami.errors import (
@@ -33,7 +33,7 @@ from servicetsunami.transport.resource_metadata import WELL_KNOWN, Resource
 from servicetsunami.transport.rest.admitted import is_rest
 from servicetsunami.transport.scopes import TOOL_SCOPES
 from servicetsunami.transport.sse import Sse
-from servicetsunami.transport.tool_calls import ToolCall, tool_called
+from servicetsunami.transport.tool_calls import ToolCall, read_call
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Guard:
         try:
             await self._with_body(scope, hurried(receive, body_s=self._body_s), send)
         except TooSlow:
-            await self._too_slow(scope)(scope, receive, send)
+            await too_slow(scope, self._body_s)(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
         """What to answer instead of serving; None for a request that may go on."""
@@ -137,19 +137,18 @@ class Guard:
         if not isinstance(user, LakeUser) or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        message = await receive()
-        asked = tool_called(message.get("body", b""))
+        asked, receive = await read_call(receive, receive)
         response = None if asked is None else await self._refused(asked, user.caller, scope)
         if response is not None:
             await response(scope, receive, send)
             return
         limits = self._admission.limits
         if asked is None or limits is None:
-            await self._app(scope, _replayed(message, receive), send)
+            await self._app(scope, receive, send)
             return
         with limits.coming(user.caller):
             await self._admission.turns.take(user.caller.tenant)
-            await self._app(scope, _replayed(message, receive), send)
+            await self._app(scope, receive, send)
 
     async def _refused(self, asked: ToolCall, caller: Caller, scope: Scope) -> Response | None:
         """What to answer instead of calling a tool; None for a call that may go on."""
@@ -167,18 +166,10 @@ class Guard:
         refusal = await self._held(caller)
         if refusal is None:
             return None
-        response = self._told(refusal, asked, caller, scope)
+        response = told(scope, asked, refusal, to=caller, sse=self._sse)
         if response is not None:
             await self._admission.note_refusal(caller, asked.tool, refusal, door="mcp")
         return response
-
-    def _told(
-        self, refusal: TooManyCalls, asked: ToolCall, caller: Caller, scope: Scope
-    ) -> Response | None:
-        """The refusal as its transport has it; None for a session that is not the caller's."""
-        if scope["path"] == MCP_PATH:
-            return asked.refusal(refusal)
-        return None if self._sse is None else self._sse.refusal(scope, caller, asked, refusal)
 
     async def _held(self, caller: Caller) -> TooManyCalls | None:
         """Why a call would not be let in, said after a while; None at once where it would."""
@@ -194,13 +185,6 @@ class Guard:
             address = request.client.host if request.client else ""
             self._auditor.refused(address=address, path=request.url.path, error=error)
 
-    def _too_slow(self, scope: Scope) -> Response:
-        """What to answer when a body is not there in time; nobody has read it yet."""
-        error = BodyTooSlow.after(self._body_s)
-        response = _problem(scope, 408, "request_timeout", error)
-        response.headers["Connection"] = "close"
-        return response
-
     def _unauthenticated(self, scope: Scope, error: Unauthenticated) -> Response:
         response = _problem(scope, 401, "invalid_token", error)
         response.headers["WWW-Authenticate"] = self._resource.challenge(
@@ -215,14 +199,23 @@ def _is_public(request: Request) -> bool:
     return path in WELL_KNOWN or (request.method in _READING and path in DASHBOARD_PATHS)
 
 
-def _replayed(first: Message, receive: Receive) -> Receive:
-    """Hand out once more what was read, then go on."""
-    waiting = [first]
+def told(
+    scope: Scope, call: ToolCall, error: TooManyCalls, *, to: Caller | bytes, sse: Sse | None
+) -> Response | None:
+    """The refusal of a call as its transport has it, `to` a caller or a credential that is unread.
 
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
+    None for a session that is another's.
+    """
+    if scope["path"] == MCP_PATH:
+        return call.refusal(error)
+    return None if sse is None else sse.refusal(scope, call, error, to=to)
 
-    return replay
+
+def too_slow(scope: Scope, body_s: float) -> Response:
+    """What to answer when a body is not there after so long; nobody has read it yet."""
+    response = _problem(scope, 408, "request_timeout", BodyTooSlow.after(body_s))
+    response.headers["Connection"] = "close"
+    return response
 
 
 def _problem(scope: Scope, status: int, error: str, cause: ServerError) -> Response:

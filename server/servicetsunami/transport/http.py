@@ -17,6 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from servicetsunami.transport.addresses import url_of
 from servicetsunami.transport.auditing import Auditor
@@ -33,6 +34,7 @@ from servicetsunami.transport.resource_metadata import Resource
 from servicetsunami.transport.rest.admitted import Desk
 from servicetsunami.transport.rest.app import Bodies, routes_of
 from servicetsunami.transport.rest.uploads import Uploads
+from servicetsunami.transport.shedding import Shedding
 from servicetsunami.transport.sse import Sse
 from servicetsunami.transport.steering import SteeredProtocol, Steering
 from servicetsunami.transport.streamable import Sessions
@@ -126,8 +128,8 @@ def _protocol(steering: Steering | None) -> type[asyncio.Protocol]:
     return cast("type[asyncio.Protocol]", partial(SteeredProtocol, steering))
 
 
-def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
-    """All routes, behind the guard."""
+def _web_app(server: LakeServer, listening: Listening, web: Web) -> ASGIApp:
+    """All routes, behind the guard, and what sheds calls before it."""
     resource = Resource(url=listening.public_url, issuer=listening.issuer)
     sessions = Sessions(
         app=server._lowlevel_server,
@@ -167,11 +169,23 @@ def _web_app(server: LakeServer, listening: Listening, web: Web) -> Starlette:
         sse=sse,
         open_paths=HEALTH_PATHS | metrics.open_paths,
     )
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(RequestIds), guard, Middleware(AuthContextMiddleware)],
         lifespan=lambda _: sessions.run(),
     )
+    return _shedding(app, server, listening, web, sse)
+
+
+def _shedding(
+    app: ASGIApp, server: LakeServer, listening: Listening, web: Web, sse: Sse | None
+) -> ASGIApp:
+    """The app behind what sheds calls that are too many, where there is a limit."""
+    limits = server.admission.limits
+    if limits is None:
+        return app
+    watchers = [web.metrics.metrics.shed.inc, *([web.auditor.shed] if web.auditor else [])]
+    return Shedding(app, limits=limits, body_s=listening.body_s, sse=sse, watchers=watchers)
 
 
 def _rest_routes(server: LakeServer, listening: Listening, upload_dir: Path) -> list[BaseRoute]:

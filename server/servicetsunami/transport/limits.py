@@ -66,6 +66,10 @@ class Limits:
         """The same, with those that are on their way in counted like those that run."""
         return self._too_many(caller, self._coming) or self.refusal(caller)
 
+    def refusal_of_all(self) -> TooManyCalls | None:
+        """Why nobody's call would be let in now, whoever makes it; None where some would."""
+        return self._too_many_in_all(self._coming) or self._too_many_in_all(self._running)
+
     def hold_s(self, caller: Caller) -> float:
         """How long to keep a refusal back, in seconds; each call of this is one refusal.
 
@@ -91,9 +95,12 @@ class Limits:
         if counts[caller.tenant] >= self._at_once:
             what = f"This tenant has {self._at_once} calls running already."
             return _refusal(what, _BUSY_S, ", when one of them has ended")
-        if counts.total() >= self._in_all:
-            return _refusal(f"This server has {self._in_all} calls in hand already.", _BUSY_S)
-        return None
+        return self._too_many_in_all(counts)
+
+    def _too_many_in_all(self, counts: Counter[str]) -> TooManyCalls | None:
+        if counts.total() < self._in_all:
+            return None
+        return _refusal(f"This server has {self._in_all} calls in hand already.", _BUSY_S)
 
     def _too_often(self, caller: Caller) -> TooManyCalls | None:
         for whose, per_minute, kind in self._counted(caller):

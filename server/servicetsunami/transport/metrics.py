@@ -68,6 +68,11 @@ class Metrics:
             ("transport",),
             registry=self._registry,
         )
+        self.shed = Counter(
+            "servicetsunami_calls_shed",
+            "Calls that were refused unread, since the server had too many in hand.",
+            registry=self._registry,
+        )
         # To find a counter by its labels takes as long as all else that is counted of a call.
         self._running_at = cache(self._running.labels)
         self._ended_of = cache(self._ended.labels)

@@ -16,7 +16,7 @@ _SANE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIds:
-    """An ASGI middleware, the outermost: what is refused has an id too.
+    """An ASGI middleware, the outermost: what is refused has an id too, unless it is shed.
 
     A client's or a proxy's id is kept where it is sane. Each message of a session is served in the
     context of the request that brought it, so that the id and the trace go along.

@@ -1,15 +1,16 @@
 """The older transport: a stream of events for each client, at /sse, and messages to /messages/."""
 
+import hmac
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs
 
-from anyio import BrokenResourceError, ClosedResourceError, move_on_after
+from anyio import move_on_after
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCResponse
 from prometheus_client import Gauge
 from starlette.background import BackgroundTask
 from starlette.responses import Response
@@ -18,15 +19,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from servicetsunami.domain.caller import Caller
 from servicetsunami.errors import TooManyCalls
-from servicetsunami.transport.auth import LakeUser
+from servicetsunami.transport.auth import LakeUser, presented
 from servicetsunami.transport.mcp import LakeServer
 from servicetsunami.transport.tool_calls import ToolCall
 
-if TYPE_CHECKING:
-    from mcp.shared._stream_protocols import WriteStream
-
 _SSE_PATH: Final = "/sse"
-_MESSAGES_PATH: Final = "/messages/"
+MESSAGES_PATH: Final = "/messages/"
 _SESSION: Final = re.compile(rb"session_id=([0-9a-f]{32})")
 _READ_WITHIN_S: Final = 5.0
 
@@ -36,8 +34,16 @@ class _Session:
     """One open stream; its number is known once the client is told it."""
 
     caller: Caller | None
-    outgoing: "WriteStream[SessionMessage] | None" = None
+    credential: bytes
+    """What the client presented for the stream, and was let in with."""
+    send: Send
     number: str = ""
+
+    def is_of(self, client: Caller | bytes) -> bool:
+        """Whether a caller, or who presents this credential, may be answered here."""
+        if isinstance(client, bytes):
+            return hmac.compare_digest(client, self.credential)
+        return self.caller is not None and _whose(client) == _whose(self.caller)
 
 
 class Sse:
@@ -55,20 +61,24 @@ class Sse:
         self._open = open_sessions
         self._sessions: dict[str, _Session] = {}
         self._transport = SseServerTransport(
-            _MESSAGES_PATH, security_settings=security, max_request_body_size=body_bytes_max
+            MESSAGES_PATH, security_settings=security, max_request_body_size=body_bytes_max
         )
 
     def routes(self) -> list[BaseRoute]:
         """Where streams are opened, and where messages go."""
         return [
             Route(_SSE_PATH, endpoint=_Endpoint(self), methods=["GET"]),
-            Mount(_MESSAGES_PATH, app=self._transport.handle_post_message),
+            Mount(MESSAGES_PATH, app=self._transport.handle_post_message),
         ]
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client."""
         user = scope.get("user")
-        session = _Session(user.caller if isinstance(user, LakeUser) else None)
+        session = _Session(
+            caller=user.caller if isinstance(user, LakeUser) else None,
+            credential=presented(scope),
+            send=send,
+        )
 
         async def sent(message: Message) -> None:
             if not session.number:
@@ -78,8 +88,7 @@ class Sse:
         with self._open.track_inprogress():
             try:
                 async with self._transport.connect_sse(scope, receive, sent) as streams:
-                    incoming, session.outgoing = streams
-                    await self._server.run_streams(incoming, session.outgoing)
+                    await self._server.run_streams(*streams)
             finally:
                 self._sessions.pop(session.number, None)
 
@@ -91,23 +100,21 @@ class Sse:
             self._sessions[session.number] = session
 
     def refusal(
-        self, scope: Scope, caller: Caller, call: ToolCall, error: TooManyCalls
+        self, scope: Scope, call: ToolCall, error: TooManyCalls, *, to: Caller | bytes
     ) -> Response | None:
-        """Refuse a call over the stream of its session; None where that is not the caller's.
+        """Refuse a call over the stream of its session; None where that is somebody else's.
 
-        That costs a fraction of a call that is begun and then refused.
+        It is `to` a caller, or to whoever presents that credential, unread. To go round the session
+        costs a fraction of a call that is begun and then refused.
         """
         asked = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
         session = self._sessions.get(asked.get("session_id", [""])[0])
-        if session is None or session.outgoing is None or call.id is None:
+        if session is None or call.id is None or not session.is_of(to):
             return None
-        if session.caller is None or _whose(session.caller) != _whose(caller):
-            return None
-        answer = JSONRPCResponse(jsonrpc="2.0", id=call.id, result=call.refused(error))
+        answer = {"jsonrpc": "2.0", "id": call.id, "result": call.refused(error)}
+        event = f"event: message\r\ndata: {json.dumps(answer)}\r\n\r\n".encode()
         return Response(
-            "Accepted",
-            status_code=202,
-            background=BackgroundTask(_tell, session.outgoing, SessionMessage(answer)),
+            "Accepted", status_code=202, background=BackgroundTask(_say, session.send, event)
         )
 
 
@@ -121,13 +128,11 @@ class _Endpoint:
         await self._sse.serve(scope, receive, send)
 
 
-async def _tell(outgoing: "WriteStream[SessionMessage]", message: SessionMessage) -> None:
-    """Send a message over a stream, unless nobody reads it any more."""
-    with move_on_after(_READ_WITHIN_S):
-        try:
-            await outgoing.send(message)
-        except (BrokenResourceError, ClosedResourceError):
-            return
+async def _say(send: Send, event: bytes) -> None:
+    """Send an event over a stream, unless nobody reads it any more."""
+    # The stream may end while this waits for its reader.
+    with move_on_after(_READ_WITHIN_S), suppress(RuntimeError):
+        await send({"type": "http.response.body", "body": event, "more_body": True})
 
 
 def _whose(caller: Caller) -> tuple[str, str, str]:

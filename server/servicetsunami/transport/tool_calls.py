@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive
 
 from servicetsunami.errors import TooManyCalls
 
@@ -44,3 +45,17 @@ def tool_called(body: bytes) -> ToolCall | None:
     if not isinstance(name, str):
         return None
     return ToolCall(id=number if isinstance(number, str | int) else None, tool=name)
+
+
+async def read_call(first: Receive, rest: Receive) -> tuple[ToolCall | None, Receive]:
+    """The call that a request makes, if it does; and the request once more.
+
+    A call comes in one piece: what does not is none, and goes on to be read by somebody else.
+    """
+    message = await first()
+    waiting = [message]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await rest()
+
+    return tool_called(message.get("body", b"")), again
