@@ -60,8 +60,11 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
     """Build the verbs; nothing is sent yet."""
     # Every wait is bounded by the deadlines of the client; these only bound silence on one socket.
     timeout = httpx.Timeout(60.0, connect=config.connect_timeout_s, pool=config.connect_timeout_s)
-    client = WorkspaceClient(config, httpx.AsyncClient(base_url=config.host, timeout=timeout))
-    store = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": ""})
+    # To load the certificates of all authorities takes longer than anything else here.
+    tls = httpx.create_ssl_context()
+    spoken = httpx.AsyncClient(base_url=config.host, timeout=timeout, verify=tls)
+    client = WorkspaceClient(config, spoken)
+    store = httpx.AsyncClient(timeout=timeout, verify=tls, headers={"User-Agent": ""})
     warehouses = Warehouses(client, config.warehouse_id)
     statements = Statements(client, warehouses)
     return Workspace(

@@ -80,6 +80,9 @@ class Catalog:
 
         Raises NotFound for a version that a dataset does not have.
         """
+        asked = list(asked)
+        if not any(asked):
+            return [None] * len(asked)
         found: list[tuple[Dataset, DatasetVersion] | None] = []
         async with self._metadata.read() as transaction:
             for table in asked:

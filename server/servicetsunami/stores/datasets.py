@@ -254,7 +254,7 @@ class Datasets:
     ) -> DatasetVersion | None:
         """The acknowledged version that a version was built on; None for the first one."""
         statement = (
-            self._of(tenant, dataset_id)
+            _versions(tenant, dataset_id)
             .where(DATASET_VERSIONS.c.version < number)
             .order_by(DATASET_VERSIONS.c.version.desc())
             .limit(1)
@@ -266,15 +266,15 @@ class Datasets:
         self, tenant: str, dataset_id: str, *, limit: int = 100
     ) -> tuple[DatasetVersion, ...]:
         """The acknowledged versions of a dataset, newest first."""
-        statement = self._of(tenant, dataset_id).order_by(DATASET_VERSIONS.c.version.desc())
+        statement = _versions(tenant, dataset_id).order_by(DATASET_VERSIONS.c.version.desc())
         return tuple(map(to_version, await self._connection.execute(statement.limit(limit))))
 
     async def version(self, tenant: str, dataset_id: str, number: int) -> DatasetVersion:
         """One acknowledged version; raises NotFound with those that exist."""
-        statement = self._of(tenant, dataset_id).where(DATASET_VERSIONS.c.version == number)
         # A number that no column can hold is unknown, too.
         row = None
         if number <= _VERSION_MAX:
+            statement = _version(tenant, dataset_id, number)
             row = (await self._connection.execute(statement)).one_or_none()
         if row is None:
             raise await self._no_version(tenant, dataset_id, f"no version {number}")
@@ -283,7 +283,7 @@ class Datasets:
     async def version_at(self, tenant: str, dataset_id: str, timestamp: datetime) -> DatasetVersion:
         """The version that was the newest at that time; raises NotFound before the first one."""
         statement = (
-            self._of(tenant, dataset_id)
+            _versions(tenant, dataset_id)
             .where(DATASET_VERSIONS.c.created_at <= timestamp)
             .order_by(DATASET_VERSIONS.c.version.desc())
             .limit(1)
@@ -298,7 +298,7 @@ class Datasets:
         self, tenant: str, dataset_id: str, key: str
     ) -> DatasetVersion | None:
         """The version that a change with this key made, or None: then it was never applied."""
-        statement = self._of(tenant, dataset_id).where(DATASET_VERSIONS.c.idempotency_key == key)
+        statement = _versions(tenant, dataset_id).where(DATASET_VERSIONS.c.idempotency_key == key)
         row = (await self._connection.execute(statement)).one_or_none()
         return None if row is None else to_version(row)
 
@@ -323,11 +323,6 @@ class Datasets:
         )
         return (await self._connection.execute(statement)).one_or_none() is not None
 
-    def _of(self, tenant: str, dataset_id: str) -> Select[tuple[object, ...]]:
-        return select(DATASET_VERSIONS).where(
-            owned_by(tenant, DATASET_VERSIONS), DATASET_VERSIONS.c.dataset_id == dataset_id
-        )
-
     async def _no_version(self, tenant: str, dataset_id: str, missing: str) -> NotFound:
         known = await self.versions(tenant, dataset_id, limit=_SHOWN_VERSIONS_MAX)
         if not known:
@@ -344,6 +339,17 @@ def _without_sync(values: Mapping[str, object]) -> dict[str, object]:
 def _named(tenant: str, name: DatasetName) -> Select:
     place = DATASETS.c.schema_name == name.schema, DATASETS.c.table_name == name.table
     return select(DATASETS).where(owned_by(tenant, DATASETS), *place)
+
+
+@remembered
+def _version(tenant: str, dataset_id: str, number: int) -> Select:
+    return _versions(tenant, dataset_id).where(DATASET_VERSIONS.c.version == number)
+
+
+def _versions(tenant: str, dataset_id: str) -> Select:
+    return select(DATASET_VERSIONS).where(
+        owned_by(tenant, DATASET_VERSIONS), DATASET_VERSIONS.c.dataset_id == dataset_id
+    )
 
 
 @remembered
