@@ -96,7 +96,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            await self._with_body(scope, hurried(receive, body_s=self._body_s), send)
+            await self._with_body(scope, hurried(scope, receive, body_s=self._body_s), send)
         except TooSlow:
             await too_slow(scope, self._body_s)(scope, receive, send)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 HEAD_S: Final = 10.0
 """From the first byte of a request, or from the connection, until its headers are complete."""
 HEAD_BYTES_MAX: Final = 64 * 2**10
+_WHOLE: Final = "servicetsunami.whole"
+"""In the state of a request of which all has arrived."""
 
 
 class TooSlow(Exception):
     """The body of a request did not arrive in time."""
 
 
-def hurried(receive: Receive, *, body_s: float) -> Receive:
+def hurried(scope: Scope, receive: Receive, *, body_s: float) -> Receive:
     """Receive a request whose body must be complete after so long; raises TooSlow."""
+    if _WHOLE in scope.get("state", ()):
+        # As most are: they came in one piece.
+        return receive
     ends_at = anyio.current_time() + body_s
     is_whole = False
 
@@ -99,6 +104,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Expect another request, which is waited for once it begins."""
         self._stop_waiting()
         self._is_head_due = True
+        self.scope["state"][_WHOLE] = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -1,7 +1,7 @@
 """Sheds calls while the server is full, before anything is done for them.
 
 A call that the guard refuses costs a fourth of one that is served: asked four times as much as it
-can do, a server would be busy with refusals. Here one costs a fourth of that again: nothing is
+can do, a server would be busy with refusals. Here one costs a third of that again: nothing is
 read of it but whom to answer. Its credential is not judged: a call that has none, or not that of
 the stream which it names, goes on to where that is told.
 """
@@ -47,7 +47,7 @@ class Shedding:
             await self._app(scope, receive, send)
             return
         try:
-            call, receive = await read_call(hurried(receive, body_s=self._body_s), receive)
+            call, receive = await read_call(hurried(scope, receive, body_s=self._body_s), receive)
         except TooSlow:
             await too_slow(scope, self._body_s)(scope, receive, send)
             return

@@ -201,7 +201,7 @@ class _Rest(BaseRoute):
             receive = steady(receive, pause_s=bodies.body_s)
         else:
             bytes_max, setting = bodies.bytes_max, "SERVICETSUNAMI_HTTP_BODY_MB"
-            receive = hurried(receive, body_s=bodies.body_s)
+            receive = hurried(scope, receive, body_s=bodies.body_s)
         too_large = BodyTooLarge.over(bytes_max, setting)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > bytes_max:
