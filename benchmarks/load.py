@@ -77,6 +77,18 @@ class Seen:
         return len(self.ok) / self.elapsed_s
 
 
+@dataclass
+class Contender:
+    """A server under sessions: what came of their calls, and its memory by the time under load."""
+
+    name: str
+    sessions: Sequence[Session]
+    calls: Sequence[Call]
+    pid: int
+    seen: Seen = field(default_factory=Seen)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+
+
 def p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[18] if len(values) > 1 else 0.0
 
@@ -87,18 +99,12 @@ def measure(bench: Bench) -> list[Figure]:
 
 
 async def _measure(bench: Bench) -> list[Figure]:
-    return [
-        *await _throughput(bench),
-        *await _overload(bench),
-        *await _neighbours(bench),
-    ]
+    return [*await _throughput(bench), *await _overload(bench), *await _neighbours(bench)]
 
 
 async def _throughput(bench: Bench) -> list[Figure]:
     """All servers under 200 sessions, in turns, so that the machine disturbs them alike."""
     turns, turn_s = (2, 5.0) if bench.quick else (10, 15.0)
-    one, shared, bare = Seen(), Seen(), Seen()
-    memory: dict[str, list[tuple[float, float]]] = {"one": [], "shared": []}
     with (
         serving(bench, "load", **_UNLIMITED) as server,
         serving(bench, "workers", SERVICETSUNAMI_HTTP_WORKERS=WORKERS, **_UNLIMITED) as workers,
@@ -111,45 +117,42 @@ async def _throughput(bench: Bench) -> list[Figure]:
             opened([_of_tenant(workers, n) for n in range(SESSIONS)]) as shared_sessions,
             opened([Where(baseline.port)] * SESSIONS) as bare_sessions,
         ):
-            await _loop(sessions, LIGHT, Seen(), 2.0)
-            await _loop(shared_sessions, LIGHT, Seen(), 2.0)
-            await _loop(bare_sessions, BARE, Seen(), 2.0)
+            ours = (
+                Contender("one process", sessions, LIGHT, server.pid),
+                Contender(f"{WORKERS} workers", shared_sessions, LIGHT, workers.pid),
+            )
+            bare = Contender("bare", bare_sessions, BARE, baseline.pid)
+            for each in (*ours, bare):
+                await _loop(each.sessions, each.calls, Seen(), 2.0)
             for _ in range(turns):
-                await _loop(sessions, LIGHT, one, turn_s)
-                memory["one"].append((one.elapsed_s, pss_mb(server.pid)))
-                await _loop(shared_sessions, LIGHT, shared, turn_s)
-                memory["shared"].append((shared.elapsed_s, pss_mb(workers.pid)))
-                await _loop(bare_sessions, BARE, bare, turn_s)
-    _show("one process", one)
-    _show(f"{WORKERS} workers", shared)
-    _show("bare", bare)
-    return [
-        *_through("one process", one, bare, memory["one"], is_quick=bench.quick),
-        *_through(f"{WORKERS} workers", shared, bare, memory["shared"], is_quick=bench.quick),
-    ]
+                for each in (*ours, bare):
+                    await _loop(each.sessions, each.calls, each.seen, turn_s)
+                    each.memory.append((each.seen.elapsed_s, pss_mb(each.pid)))
+    for each in (*ours, bare):
+        _show(each.name, each.seen)
+    return [figure for each in ours for figure in _through(each, bare.seen, is_quick=bench.quick)]
 
 
-def _through(
-    name: str, seen: Seen, bare: Seen, memory: list[tuple[float, float]], *, is_quick: bool
-) -> list[Figure]:
+def _through(ours: Contender, bare: Seen, *, is_quick: bool) -> list[Figure]:
+    seen, memory = ours.seen, ours.memory
     slope = linear_regression(*zip(*memory[len(memory) // 3 :], strict=True)).slope
     grown = slope * 60 / median(mb for _, mb in memory) * 100
     return [
         Figure(
-            name=f"{SESSIONS} sessions, half SSE, half HTTP, {name}",
+            name=f"{SESSIONS} sessions, half SSE, half HTTP, {ours.name}",
             unit="calls/s",
             ours=seen.per_s,
             baseline=bare.per_s,
             ratio_min=0.7,
         ),
         Figure(
-            name=f"errors and refusals among them, {name}",
+            name=f"errors and refusals among them, {ours.name}",
             unit=f"of {len(seen.ok)}",
             ours=len(seen.failed) + len(seen.refused),
             ours_max=0,
         ),
         Figure(
-            name=f"growth of memory meanwhile, once warm, {name}",
+            name=f"growth of memory meanwhile, once warm, {ours.name}",
             unit="% a minute",
             ours=grown,
             ours_max=None if is_quick else 1.0,

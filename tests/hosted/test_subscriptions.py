@@ -83,6 +83,12 @@ async def unsubscribe(client: Client, uri: str) -> None:
     await client.unsubscribe_resource(uri)  # ty: ignore[deprecated]
 
 
+async def leave(client: Client, uri: str) -> None:
+    """Unsubscribe, and have come what is on its way: the SDK's client breaks on it as it closes."""
+    await unsubscribe(client, uri)
+    await call(client, "list_assets")
+
+
 async def follow(subscription: Subscription, heard: Heard) -> None:
     async for event in subscription:
         assert isinstance(event, ResourceUpdated)
@@ -125,6 +131,7 @@ async def test_a_session_hears_of_changes_until_it_wants_no_more(
         await call(client, "save_notebook", name=f"n/{name}", content=NOTEBOOK)
         await heard.wait_for(uris[1])
         assert uris[0] not in heard.uris
+        await leave(client, uris[1])
 
 
 @pytest.mark.parametrize("way", ["sse", "http"])
@@ -148,8 +155,7 @@ async def test_a_session_hears_how_a_run_goes_on(
             await subscribe(client, uri)
             await call(client, "cancel_run", run_id=runs[0]["run_id"])
             await heard.wait_for(uri)
-        # The SDK's client breaks on what comes while it closes.
-        await unsubscribe(client, uri)
+        await leave(client, uri)
 
 
 @pytest.mark.parametrize("way", ["sse", "http, without one"])
