@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
@@ -13,7 +13,6 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
-from starlette.types import Scope as Request
 
 from servicetsunami.domain.caller import Caller, Scope
 from servicetsunami.domain.identity import Identity
@@ -146,9 +145,9 @@ class Authenticator:
             return frozenset()
 
 
-def presented(request: Request) -> bytes:
-    """All that a request presents as a credential, unread; empty where it presents none."""
-    return b"\n".join(value for name, value in request["headers"] if name in _CREDENTIAL_HEADERS)
+def presented(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """All that raw headers present as a credential, unread; empty where they present none."""
+    return b"\n".join(value for name, value in headers if name in _CREDENTIAL_HEADERS)
 
 
 def _credential(headers: Headers) -> str:

@@ -42,7 +42,7 @@ class Shedding:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a call that there is no room for; pass on everything else."""
         error = self._limits.refusal_of_all() if _may_call(scope) else None
-        credential = b"" if error is None else presented(scope)
+        credential = b"" if error is None else presented(scope["headers"])
         if error is None or not credential:
             await self._app(scope, receive, send)
             return

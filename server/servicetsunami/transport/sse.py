@@ -76,7 +76,7 @@ class Sse:
         user = scope.get("user")
         session = _Session(
             caller=user.caller if isinstance(user, LakeUser) else None,
-            credential=presented(scope),
+            credential=presented(scope["headers"]),
             send=send,
         )
 
