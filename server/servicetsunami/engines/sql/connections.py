@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from servicetsunami.domain.dataset import Snapshot
@@ -12,6 +14,21 @@ if TYPE_CHECKING:
     import duckdb
 
 _CONNECTIONS_MAX = 8
+_NO_MACROS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class _Database:
+    """A database that is open, and the names of the macros that it knows."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    known: set[str] = field(default_factory=set)
+
+    def learn(self, macros: Mapping[str, str]) -> None:
+        for name, statement in macros.items():
+            if name not in self.known:
+                self.connection.execute(statement)
+                self.known.add(name)
 
 
 class Connections:
@@ -19,7 +36,7 @@ class Connections:
 
     `memory_limit_mb` and `threads` hold for each database; `spill_mb_max` bounds what one may
     write below `temp_dir`. `preparations` are statements to run before the configuration is
-    locked: settings and macros of the dialect.
+    locked: settings of the dialect.
     """
 
     def __init__(
@@ -38,21 +55,23 @@ class Connections:
         self._preparations = tuple(preparations)
         self._views = ViewMaker()
         self._blank: duckdb.DuckDBPyConnection | None = None
-        self._open: OrderedDict[str, duckdb.DuckDBPyConnection] = OrderedDict()
+        self._open: OrderedDict[str, _Database] = OrderedDict()
         self._opened = 0
 
-    def get(self, key: str, tables: Mapping[str, Snapshot]) -> "duckdb.DuckDBPyConnection":
+    def get(
+        self, key: str, tables: Mapping[str, Snapshot], macros: Mapping[str, str] = _NO_MACROS
+    ) -> "duckdb.DuckDBPyConnection":
         """Return the database in which `tables` are views, opening it when it is not there.
 
         `key` stands for the tenant and the tables: databases are never shared between tenants.
+        `macros` are the statements that make those needed now, by their names.
         """
-        connection = self._open.pop(key, None)
-        if connection is None:
-            connection = self._locked(tables)
-        self._open[key] = connection
+        database = self._open.pop(key, None) or _Database(self._locked(tables))
+        self._open[key] = database
         if len(self._open) > _CONNECTIONS_MAX:
-            self._open.popitem(last=False)[1].close()
-        return connection
+            self._open.popitem(last=False)[1].connection.close()
+        database.learn(macros)
+        return database.connection
 
     def prepare(self) -> None:
         """Have an empty database ready, which takes most of the time of opening one."""

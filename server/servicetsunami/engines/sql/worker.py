@@ -59,7 +59,7 @@ class SqlChild:
             threads=options["threads"],
             temp_dir=self._scratch.path,
             spill_mb_max=options["spill_mb_max"],
-            preparations=[*dialect.session_settings(), *dialect.macros()],
+            preparations=dialect.session_settings(),
         )
         self._ticker = ProgressTicker()
         self._confirmed: OrderedDict[str, None] = OrderedDict()
@@ -90,7 +90,7 @@ class SqlChild:
         statement, translation, snapshots = self._translated(asked)
         try:
             key = json.dumps([asked["tenant"], asked["snapshots"]], sort_keys=True)
-            connection = self._connections.get(key, snapshots)
+            connection = self._connections.get(key, snapshots, dialect.macros(translation.sql))
             self._confirm(connection, translation.sql)
             with self._ticker.watch(connection, request):
                 columns, spilled = self._executed(connection, translation, asked)

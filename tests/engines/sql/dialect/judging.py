@@ -41,7 +41,7 @@ class Bridge:
 
     def __init__(self, tables: Mapping[str, Any]) -> None:
         self.connection = duckdb.connect()
-        for statement in (*session_settings(), *macros()):
+        for statement in session_settings():
             self.connection.execute(statement)
         self._columns: dict[str, tuple[Column, ...]] = {}
         for name, table in tables.items():
@@ -73,12 +73,18 @@ class Bridge:
             columns[ref.view] = self._columns[str(ref.name)]
         return translate(statement, columns=columns, parameters=PARAMETERS)
 
+    def run(self, translation: Translation) -> duckdb.DuckDBPyRelation:
+        """Run what a statement was translated to, with the macros that it needs."""
+        for statement in macros(translation.sql).values():
+            self.connection.execute(statement)
+        return self.connection.sql(translation.sql)
+
     def ask(self, sql: str) -> list[list[Any]]:
         """Run a statement; DuckDB's errors become ours, as in a worker."""
         translation = self.translate(sql)
         confirm(self.connection, translation.sql)
         try:
-            table = self.connection.sql(translation.sql).to_arrow_table()
+            table = self.run(translation).to_arrow_table()
         except duckdb.Error as error:
             raise explain_failure(error, admit(sql, catalog="main")) from error
         columns = [[plain(v, c.type) for v in c.to_pylist()] for c in table.columns]

@@ -3,14 +3,14 @@
 import duckdb
 import pytest
 
-from servicetsunami.engines.sql.dialect import confirm, macros, session_settings
+from servicetsunami.engines.sql.dialect import confirm, session_settings
 from servicetsunami.errors import SqlRefused
 
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
     found = duckdb.connect()
-    for statement in (*session_settings(), *macros()):
+    for statement in session_settings():
         found.execute(statement)
     return found
 

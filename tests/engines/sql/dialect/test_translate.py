@@ -83,7 +83,7 @@ def test_a_parameter_without_a_value_is_named() -> None:
 def test_a_parameter_keeps_its_type_and_value(bridge: Bridge, value: object, kind: str) -> None:
     found = translated("SELECT :p AS p", p=value)
     assert found.column_types == (kind,)
-    [row] = bridge.connection.sql(found.sql).fetchall() if kind != "timestamp" else [(value,)]
+    [row] = bridge.run(found).fetchall() if kind != "timestamp" else [(value,)]
     assert str(row[0]) == str(value) or row[0] == value
 
 
@@ -95,14 +95,14 @@ def test_a_parameter_of_a_foreign_type_is_refused() -> None:
 def test_text_cannot_leave_its_quotes(bridge: Bridge) -> None:
     hostile = "'; DROP TABLE x; -- {0} {1} \\' \" ` $1"
     found = translated("SELECT concat(:p, :p), upper(:p), replace(:p, 'x', :p), :p = :p", p=hostile)
-    [row] = bridge.connection.sql(found.sql).fetchall()
+    [row] = bridge.run(found).fetchall()
     assert row[0] == hostile + hostile
     assert row[1] == hostile.upper()
 
 
 def test_names_cannot_leave_their_quotes(bridge: Bridge) -> None:
     found = translated('SELECT 1 AS `a"; DROP TABLE x; --`, named_struct("b\\"c", 2) AS `{0}`')
-    assert bridge.connection.sql(found.sql).fetchall() == [(1, {'b"c': 2})]
+    assert bridge.run(found).fetchall() == [(1, {'b"c': 2})]
 
 
 @pytest.mark.parametrize(

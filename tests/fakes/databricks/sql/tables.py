@@ -11,6 +11,7 @@ import duckdb
 
 from servicetsunami.domain.dataset import Column, Snapshot
 from servicetsunami.engines.sql import dialect
+from servicetsunami.engines.sql.dialect.macros import macro_names, macros
 from servicetsunami.engines.sql.types import databricks_type, duckdb_type, parse_type
 from servicetsunami.engines.sql.views import ViewMaker, quoted, text_literal
 from tests.fakes.databricks.sql.failures import SqlError, not_found
@@ -23,7 +24,7 @@ _SHARING = Lock()
 def _shared() -> duckdb.DuckDBPyConnection:
     """The database that has the macros: to make them takes 0.2 s, too long for each statement."""
     made = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "800MB"})
-    for statement in dialect.macros():
+    for statement in macros(" ".join(macro_names())).values():
         made.execute(statement.replace(" TEMP ", " ", 1))
     return made
 
