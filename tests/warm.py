@@ -35,6 +35,7 @@ _IMPORTED = [
     "servicetsunami.transport.http",
     "tests.warm",
     "uvloop",
+    "tests.warmed",
 ]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Page, expect
@@ -66,7 +65,7 @@ class Host:
             "Mcp-Name": name,
         }
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-        answer = httpx.post(f"{self._server.url}/mcp", json=body, headers=headers, timeout=60)
+        answer = self._server.post("/mcp", json=body, headers=headers, timeout=60)
         told = answer.json()
         return {part: told[part] for part in ("result", "error") if part in told}
 
@@ -131,7 +130,7 @@ def test_what_the_host_refuses_is_told(look: Look, server: HttpServer) -> None:
 
 
 def test_hosts_have_it_where_the_page_for_browsers_is_switched_off(server: HttpServer) -> None:
-    assert httpx.get(f"{server.url}/dashboard").status_code == 404
+    assert server.get("/dashboard").status_code == 404
 
 
 def _violations(page: Page) -> list[str]:

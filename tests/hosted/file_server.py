@@ -57,13 +57,11 @@ class Canary:
 class Authority:
     """Makes certificates that only who has its own believes."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = self._make("Test authority", self._key, None)
-
-    def publish(self, file: Path) -> Path:
-        file.write_bytes(self._certificate.public_bytes(Encoding.PEM))
-        return file
+        self.file = folder / "ca.pem"
+        own = self._make("Test authority", self._key, None)
+        self.file.write_bytes(own.public_bytes(Encoding.PEM))
 
     def context(self, folder: Path, *names: str) -> ssl.SSLContext:
         """What a server of those names serves with; it notes the names that it is asked for."""

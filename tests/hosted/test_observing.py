@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -65,7 +64,7 @@ def server(
 
 def scraped(server: HttpServer) -> dict[tuple[str, ...], float]:
     """All figures by name and labels."""
-    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = server.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
     return {
         (sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))): (
@@ -124,7 +123,7 @@ async def test_metrics_tell_how_the_server_stands(server: HttpServer, issuer: Is
 
 def test_no_label_names_a_tenant_or_what_is_theirs(server: HttpServer, issuer: Issuer) -> None:
     headers = headers_of(issuer.token("tenant-to-be-kept-quiet"))
-    assert httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers).status_code == 200
+    assert server.post("/mcp", json=HELLO, headers=headers).status_code == 200
 
     labels = {label.partition("=")[0] for key in scraped(server) for label in key[1:]}
     kept = {"operation", "door", "outcome", "transport", "kind", "state", "status", "le"}
@@ -133,7 +132,7 @@ def test_no_label_names_a_tenant_or_what_is_theirs(server: HttpServer, issuer: I
 
 def test_every_metric_is_named_on_the_page_about_them(server: HttpServer) -> None:
     page = (ROOT / "docs/how-to/observe.md").read_text(encoding="utf-8")
-    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = server.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     kinds = [line.split()[2:4] for line in answer.text.splitlines() if line.startswith("# TYPE")]
     ours = [name for name, _ in kinds if name.startswith("servicetsunami_")]
 
@@ -146,7 +145,7 @@ def test_every_metric_is_named_on_the_page_about_them(server: HttpServer) -> Non
     [{}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": TOKEN}, {"X-API-Key": TOKEN}],
 )
 def test_a_stranger_reads_no_metrics(server: HttpServer, headers: dict[str, str]) -> None:
-    refused = httpx.get(f"{server.url}/metrics", headers=headers)
+    refused = server.get("/metrics", headers=headers)
 
     assert refused.status_code == 401
     assert "servicetsunami_" not in refused.text
@@ -154,29 +153,29 @@ def test_a_stranger_reads_no_metrics(server: HttpServer, headers: dict[str, str]
 
 def test_an_administrator_of_a_tenant_is_a_stranger_too(server: HttpServer, issuer: Issuer) -> None:
     headers = {"Authorization": f"Bearer {issuer.token()}"}
-    assert httpx.get(f"{server.url}/metrics", headers=headers).status_code == 401
+    assert server.get("/metrics", headers=headers).status_code == 401
 
 
 def test_a_scraper_may_call_by_any_name_and_gets_nothing_else(server: HttpServer) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}", "Host": "10.0.0.7:8085"}
 
-    assert httpx.get(f"{server.url}/metrics", headers=headers).status_code == 200
-    assert httpx.post(f"{server.url}/metrics", headers=headers).status_code == 405
+    assert server.get("/metrics", headers=headers).status_code == 200
+    assert server.post("/metrics", headers=headers).status_code == 405
     del headers["Host"]
-    assert httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers).status_code == 401
+    assert server.post("/mcp", json=HELLO, headers=headers).status_code == 401
 
 
 def test_a_trace_goes_on_from_the_header_to_the_workspace(
     server: HttpServer, issuer: Issuer, workspace: FakeWorkspace, traces: Collector
 ) -> None:
     headers = headers_of(issuer.token(), traceparent=parent_of(TRACE))
-    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers)
+    opened = server.post("/mcp", json=HELLO, headers=headers)
     headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
     for where in ("databricks", "local"):
         asked = {"sql": "SELECT 'very private'", "run_on": where}
         params = {"name": "query_dataset", "arguments": asked}
         said = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
-        assert "very private" in httpx.post(f"{server.url}/mcp", json=said, headers=headers).text
+        assert "very private" in server.post("/mcp", json=said, headers=headers).text
 
     operation = traces.until("tools/call query_dataset", TRACE)
     assert operation.parent == "b7ad6b7169203331"
@@ -196,12 +195,12 @@ def test_a_trace_of_the_message_goes_before_that_of_the_header(
     server: HttpServer, issuer: Issuer, traces: Collector
 ) -> None:
     headers = headers_of(issuer.token(), traceparent=parent_of(TRACE))
-    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers)
+    opened = server.post("/mcp", json=HELLO, headers=headers)
     headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
     asked = {"name": "describe_asset", "arguments": {"name": "secret_name"}}
     params = asked | {"_meta": {"traceparent": parent_of(OTHER_TRACE)}}
     said = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
-    httpx.post(f"{server.url}/mcp", json=said, headers=headers | {"X-Request-ID": "traced"})
+    server.post("/mcp", json=said, headers=headers | {"X-Request-ID": "traced"})
 
     span = traces.until("tools/call describe_asset", OTHER_TRACE)
     assert span.attributes["servicetsunami.error"] == "NotFound"
@@ -212,24 +211,24 @@ def test_a_trace_of_the_message_goes_before_that_of_the_header(
 
 def test_an_id_of_the_client_is_kept_where_it_is_sane(server: HttpServer) -> None:
     for given in ("abc.DEF-123_4", "x" * 64):
-        answer = httpx.get(f"{server.url}/mcp", headers={"X-Request-ID": given})
+        answer = server.get("/mcp", headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] == given
     for given in ("", "x" * 65, "a b", 'a"b', "a=b", "<b>", "../a"):
-        made = httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": given})
+        made = server.get("/healthz", headers={"X-Request-ID": given})
         assert re.fullmatch(r"[0-9a-f]{32}", made.headers["x-request-id"])
 
 
 def test_a_line_of_the_log_says_whose_call_it_is_about(server: HttpServer, issuer: Issuer) -> None:
     token = issuer.token("acme", sub="grace")
     said = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO["params"]}
-    opened = httpx.post(f"{server.url}/mcp", json=said, headers=headers_of(token))
+    opened = server.post("/mcp", json=said, headers=headers_of(token))
     headers = headers_of(
         token,
         **{"Mcp-Session-Id": opened.headers["mcp-session-id"], "X-Request-ID": "of-grace"},
     )
     asked = {"name": "query_dataset", "arguments": {"sql": "SELECT 'very private'"}}
     call_it = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": asked}
-    assert httpx.post(f"{server.url}/mcp", json=call_it, headers=headers).status_code == 200
+    assert server.post("/mcp", json=call_it, headers=headers).status_code == 200
 
     [ended] = [line for line in about(server, "of-grace") if "ended" in line["event"]]
     assert ended["event"].startswith("query_dataset ended: ok after")
@@ -241,7 +240,7 @@ def test_a_line_of_the_log_says_whose_call_it_is_about(server: HttpServer, issue
 
 def test_a_believed_proxy_says_where_a_request_comes_from(server: HttpServer) -> None:
     forwarded = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "by-proxy"}
-    assert httpx.get(f"{server.url}/mcp", headers=forwarded).status_code == 401
+    assert server.get("/mcp", headers=forwarded).status_code == 401
 
     [refused] = about(server, "by-proxy")
     assert refused["client"] == "203.0.113.9"
@@ -271,15 +270,13 @@ def test_nobody_but_a_believed_proxy_is_believed(plain: HttpServer, issuer: Issu
         "X-Forwarded-For": "203.0.113.9",
     }
     assert (
-        httpx.get(f"{plain.url}/messages", headers=headers)
-        .headers["location"]
-        .startswith("http://127.0.0.1")
+        plain.get("/messages", headers=headers).headers["location"].startswith("http://127.0.0.1")
     )
 
 
 def test_a_believed_proxy_says_which_scheme_it_speaks(server: HttpServer, issuer: Issuer) -> None:
     headers = {"Authorization": f"Bearer {issuer.token()}", "X-Forwarded-Proto": "https"}
-    answer = httpx.get(f"{server.url}/messages", headers=headers)
+    answer = server.get("/messages", headers=headers)
     assert answer.headers["location"].startswith("https://127.0.0.1")
 
 
@@ -288,8 +285,8 @@ def test_without_a_token_there_are_no_metrics_where_credentials_are_asked_for(
 ) -> None:
     headers = {"Authorization": f"Bearer {issuer.token()}"}
 
-    assert httpx.get(f"{plain.url}/metrics").status_code == 401
-    assert httpx.get(f"{plain.url}/metrics", headers=headers).status_code == 404
+    assert plain.get("/metrics").status_code == 401
+    assert plain.get("/metrics", headers=headers).status_code == 404
 
 
 def test_the_start_is_told_at_any_level(plain: HttpServer) -> None:

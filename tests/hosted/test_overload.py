@@ -45,9 +45,9 @@ async def test_a_model_reads_when_to_call_again(
 
 def test_a_machine_reads_when_to_call_again(server: HttpServer, issuer: Issuer) -> None:
     headers = headers_of(issuer.token(sub="machine"))
-    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers)
+    opened = server.post("/mcp", json=HELLO, headers=headers)
     headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
-    answers = [httpx.post(f"{server.url}/mcp", json=CALL, headers=headers) for _ in range(3)]
+    answers = [server.post("/mcp", json=CALL, headers=headers) for _ in range(3)]
 
     assert "retry-after" not in answers[1].headers
     assert 1 <= int(answers[2].headers["retry-after"]) <= 30
@@ -56,11 +56,11 @@ def test_a_machine_reads_when_to_call_again(server: HttpServer, issuer: Issuer) 
 
 def test_listing_the_tools_is_never_too_much(server: HttpServer, issuer: Issuer) -> None:
     headers = headers_of(issuer.token(sub="lister"))
-    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers)
+    opened = server.post("/mcp", json=HELLO, headers=headers)
     headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
     asked = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
     for _ in range(5):
-        assert "list_assets" in httpx.post(f"{server.url}/mcp", json=asked, headers=headers).text
+        assert "list_assets" in server.post("/mcp", json=asked, headers=headers).text
 
 
 async def test_a_refusal_goes_to_nobody_elses_stream(server: HttpServer, issuer: Issuer) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import anyio
-import httpx
 import pytest
 
 from tests.hosted.serving import HttpServer, http_server
@@ -119,4 +118,4 @@ async def test_a_request_that_could_be_read_in_two_ways_is_refused(
 
 
 def test_others_are_served_meanwhile(impatient: HttpServer) -> None:
-    assert httpx.get(f"{impatient.url}/healthz").status_code == 200
+    assert impatient.get("/healthz").status_code == 200

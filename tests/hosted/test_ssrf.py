@@ -243,8 +243,8 @@ def test_addresses_that_are_public_are() -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def own(tmp_path: Path, files: FileServer, authority: Authority, **more) -> tupl
     made = fetcher(
         tmp_path,
         origins=[origin],
-        ca_file=authority.publish(tmp_path / "ca.pem"),
+        ca_file=authority.file,
         resolve=naming("127.0.0.1"),
         **more,
     )
@@ -345,8 +345,8 @@ async def test_certificates_are_checked_for_the_name(
     tmp_path: Path, files: FileServer, authority: Authority
 ) -> None:
     strange = f"https://other.example.lan:{files.server_port}"
-    known = authority.publish(tmp_path / "ca.pem")
-    for origin, ca_file in ((strange, known), (f"https://localhost:{files.server_port}", None)):
+    unknown = f"https://localhost:{files.server_port}"
+    for origin, ca_file in ((strange, authority.file), (unknown, None)):
         asking = fetcher(tmp_path, origins=[origin], ca_file=ca_file, resolve=naming("127.0.0.1"))
         with pytest.raises(RemoteUnavailable, match="certificate is not to be trusted"):
             await fetched(asking, f"{origin}/data/orders.csv")
@@ -374,7 +374,7 @@ async def test_a_file_of_a_named_host_becomes_a_dataset(
     settings = Settings(
         data_dir=tmp_path / "data",
         fetch_origins=(origin,),
-        fetch_ca_file=authority.publish(tmp_path / "ca.pem"),
+        fetch_ca_file=authority.file,
     )
     async with (
         open_app(settings, zygote=zygote) as app,

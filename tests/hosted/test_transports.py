@@ -152,7 +152,7 @@ def test_a_request_that_is_too_long_is_refused(small_server: HttpServer, path: s
             yield b" " * 2**20
 
     for body in (b" " * (5 * 2**20), pieces()):
-        answer = httpx.post(small_server.url + path, content=body)
+        answer = small_server.post(path, content=body)
 
         assert answer.status_code == 413
 

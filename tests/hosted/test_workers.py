@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import jwt
 import psutil
 import pytest
@@ -55,7 +54,7 @@ def processes_of(server: HttpServer) -> list[psutil.Process]:
 def opened_by(server: HttpServer, token: str) -> dict[str, str]:
     """The headers of a session that is opened."""
     headers = headers_of(token)
-    opened = httpx.post(f"{server.url}/mcp", json=HELLO, headers=headers, timeout=60)
+    opened = server.post("/mcp", json=HELLO, headers=headers, timeout=60)
     return headers | {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
 
 
@@ -88,7 +87,7 @@ def test_a_session_is_found_from_any_connection(
     headers = opened_by(workers, issuer.token(tenant))
 
     for _ in range(TIMES):
-        answered = httpx.post(f"{workers.url}/mcp", json=CALL, headers=headers)
+        answered = workers.post("/mcp", json=CALL, headers=headers)
         assert answered.status_code == 200, answered.text
 
 
@@ -140,8 +139,7 @@ def test_the_calls_of_a_tenant_are_counted_in_one_place(
     with http_server(tmp_path, **few) as server:
         headers = opened_by(server, issuer.token("t0"))
         answers = [
-            httpx.post(f"{server.url}/mcp", json=CALL, headers=headers, timeout=30).text
-            for _ in range(8)
+            server.post("/mcp", json=CALL, headers=headers, timeout=30).text for _ in range(8)
         ]
     assert sum("has made 5 calls within a minute" in each for each in answers) in {2, 3}
 
@@ -151,11 +149,11 @@ def test_each_worker_tells_its_own_figures(workers: HttpServer) -> None:
     for number in ("1", "2"):
         asked = {"worker": number}
         for _ in range(4):
-            told = httpx.get(f"{workers.url}/metrics", params=asked, headers=METRICS)
+            told = workers.get("/metrics", params=asked, headers=METRICS)
             assert told.status_code == 200
             assert "process_resident_memory_bytes" in told.text
     for asked in ({}, {"worker": "0"}, {"worker": "3"}):
-        told = httpx.get(f"{workers.url}/metrics", params=asked, headers=METRICS)
+        told = workers.get("/metrics", params=asked, headers=METRICS)
         assert told.status_code == 400
         assert "/metrics?worker=1 to /metrics?worker=2" in told.text
 

@@ -207,12 +207,16 @@ def _fetch(where: str) -> Callable[[], Awaitable[bytes]]:
 
 
 async def _download(url: str) -> bytes:
-    import httpx  # noqa: PLC0415 - only with an issuer
+    # Only with an issuer.
+    import httpx  # noqa: PLC0415
 
+    from servicetsunami.gateway.authorities import authorities  # noqa: PLC0415
+
+    tls = await to_thread.run_sync(authorities)
     text = bytearray()
     try:
         async with (
-            httpx.AsyncClient(timeout=_KEYS_TIMEOUT_S) as client,
+            httpx.AsyncClient(verify=tls, timeout=_KEYS_TIMEOUT_S) as client,
             client.stream("GET", url) as response,
         ):
             response.raise_for_status()

@@ -28,6 +28,7 @@ from servicetsunami.errors import (
     TimedOut,
 )
 from servicetsunami.gateway.addresses import is_public, may_be_own
+from servicetsunami.gateway.authorities import authorities
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -106,7 +107,7 @@ class Fetcher:
 
     async def _fetch(self, address: str, folder: Path) -> Path:
         url = _parsed(address)
-        tls = await to_thread.run_sync(self._tls)
+        tls = await to_thread.run_sync(self._authorities)
         # Neither proxies nor credentials out of the environment, and no cookies between hops.
         async with httpx.AsyncClient(verify=tls, trust_env=False, timeout=_TIMEOUT) as client:
             for _ in range(_HOPS_MAX + 1):
@@ -118,11 +119,8 @@ class Fetcher:
                 url = _parsed(str(url.join(following)))
         raise InvalidInput(f"The address leads on more than {_HOPS_MAX} times.", _CHECK)
 
-    def _tls(self) -> ssl.SSLContext:
-        context = httpx.create_ssl_context(trust_env=False)
-        if self._ca_file is not None:
-            context.load_verify_locations(self._ca_file)
-        return context
+    def _authorities(self) -> ssl.SSLContext:
+        return authorities(trust_env=False, ca_file=self._ca_file)
 
     async def _judged(self, url: httpx.URL) -> _Target:
         """Where to connect to; raises the same error for all that leads nowhere public."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from servicetsunami.gateway.authorities import authorities
 from servicetsunami.gateway.billing import Billing
 from servicetsunami.gateway.catalogs import Catalogs
 from servicetsunami.gateway.client import WorkspaceClient
@@ -60,8 +61,7 @@ def open_workspace(config: WorkspaceConfig) -> Workspace:
     """Build the verbs; nothing is sent yet."""
     # Every wait is bounded by the deadlines of the client; these only bound silence on one socket.
     timeout = httpx.Timeout(60.0, connect=config.connect_timeout_s, pool=config.connect_timeout_s)
-    # To load the certificates of all authorities takes longer than anything else here.
-    tls = httpx.create_ssl_context()
+    tls = authorities()
     spoken = httpx.AsyncClient(base_url=config.host, timeout=timeout, verify=tls)
     client = WorkspaceClient(config, spoken)
     store = httpx.AsyncClient(timeout=timeout, verify=tls, headers={"User-Agent": ""})

@@ -135,7 +135,7 @@ _HINTS: Final = {
 
 
 @cache
-def _tool(line: ToolLine) -> RegisteredTool:
+def described(line: ToolLine) -> RegisteredTool:
     """Describe a tool, once in a process: the schemas of all of them take 0.2 s."""
     return RegisteredTool.from_function(
         line.function,
@@ -175,7 +175,7 @@ class LakeServer(MCPServer[Any]):
             version=__version__,
             instructions=instructions({line.name for line in lines}),
             log_level="WARNING",
-            tools=[_tool(line) for line in lines],
+            tools=[described(line) for line in lines],
             extensions=[
                 *extensions,
                 dashboard,

@@ -50,9 +50,13 @@ _HEADERS: Final = {
 _UPLOAD: Final = "/datasets/ingest"
 
 
-def routers() -> list[APIRouter]:
-    """Every router: the native address has pipelines, the connector all nouns of Databricks."""
-    return [
+@cache
+def routers() -> Sequence[APIRouter]:
+    """Every router: the native address has pipelines, the connector all nouns of Databricks.
+
+    Made once in a process, as their schemas take a tenth of a second.
+    """
+    return (
         databricks(NATIVE),
         datasets(NATIVE),
         notebooks(NATIVE),
@@ -65,7 +69,7 @@ def routers() -> list[APIRouter]:
         serving(CONNECTOR),
         vector_search(CONNECTOR),
         runs(CONNECTOR),
-    ]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
