@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 from collections.abc import Iterator
 
 import anyio
@@ -7,6 +8,9 @@ import pytest
 
 from servicetsunami.engines.sql.engine import PRELOAD
 from servicetsunami.engines.workers.zygote import Zygote
+
+# Most tests run one notebook: a second kernel for each would double their work.
+os.environ.setdefault("SERVICETSUNAMI_NOTEBOOK_SPARE", "false")
 
 WARM = (
     "pyarrow.compute",

@@ -34,6 +34,7 @@ def kernel_pool(settings: Settings, tasks: TaskGroup, *, is_hosted: bool) -> Ker
         tasks=tasks,
         kernels_max=settings.notebook_runs,
         tenant_max=at_once(settings, settings.notebook_runs_per_tenant, settings.notebook_runs),
+        keeps_spare=settings.notebook_spare,
     )
 
 

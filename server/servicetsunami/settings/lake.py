@@ -119,6 +119,11 @@ class LakeSettings(Part):
     notebook_runs: int = Field(
         default=2, ge=1, le=64, description="Notebooks that run at once; more have to wait."
     )
+    notebook_spare: bool = Field(
+        default=True,
+        description="Start a kernel beside each run and keep it ready: the tenant's next run "
+        "begins at once, and until then 60 MiB are taken.",
+    )
     model_memory_mb: int = Field(
         default=2048, ge=256, description="Memory that one process with a model may take, in MiB."
     )

@@ -25,17 +25,24 @@ _IDLE_MAX_S: Final = 600.0
 class KernelPool:
     """At most `kernels_max` run at once, of one tenant at most `tenant_max` (0 for all of them).
 
-    A kernel never serves a second run.
-    `tasks` starts the kernel that is kept ready, in the background.
+    A kernel never serves a second run. With `keeps_spare` one is kept ready for the tenant that
+    ran something last; `tasks` starts it, in the background.
     """
 
     def __init__(
-        self, *, sandboxes: Sandboxes, tasks: TaskGroup, kernels_max: int, tenant_max: int = 0
+        self,
+        *,
+        sandboxes: Sandboxes,
+        tasks: TaskGroup,
+        kernels_max: int,
+        tenant_max: int = 0,
+        keeps_spare: bool = True,
     ) -> None:
         self.sandboxes = sandboxes
         self._tasks = tasks
         self._slots = anyio.CapacityLimiter(kernels_max)
         self._turns = Turns(tenant_max)
+        self._keeps_spare = keeps_spare
         self._ready: Kernel | None = None
         self._ready_at = 0.0
         self._is_preparing = False
@@ -79,7 +86,7 @@ class KernelPool:
         return await self._start(spec)
 
     def _prepare(self, spec: KernelSpec) -> None:
-        if self._ready is None and not self._is_preparing:
+        if self._keeps_spare and self._ready is None and not self._is_preparing:
             self._is_preparing = True
             self._tasks.start_soon(self._start_one, spec)
 
