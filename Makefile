@@ -55,7 +55,7 @@ fast-test: $(DEV)
 
 test: $(DEV) ## everything: all tests on SQLite and PostgreSQL, crashes, coverage gates
 	@rm -f .venv/.coverage*
-	@$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal
+	@$(BIN)/python -m coverage run -m pytest -q -n 4 --dist worksteal
 	@$(MAKE) --no-print-directory cover
 
 cover: $(DEV)

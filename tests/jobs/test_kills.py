@@ -14,7 +14,7 @@ import pytest
 from tests.databases import PostgresqlServer
 from tests.server.processes import Server
 
-KILLS = int(os.environ.get("JOB_KILLS", "4"))
+KILLS = int(os.environ.get("JOB_KILLS", "2"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
 PYTHON = "lake.write(lake.sql(\"SELECT '{key}' AS task\"), 'log', mode='append')"
 WORKERS = (2, 4)

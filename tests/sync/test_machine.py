@@ -297,7 +297,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [20, pytest.param(int(os.environ.get("SYNC_EXAMPLES", "200")), marks=pytest.mark.slow)],
+    [20, pytest.param(int(os.environ.get("SYNC_EXAMPLES", "100")), marks=pytest.mark.slow)],
     ids=["quick", "all"],
 )
 @pytest.mark.timeout(900)

@@ -28,12 +28,13 @@ _MEBIBYTES_MAX = 700
 def _write(path: Path, *, blocks: int) -> None:
     with path.open("w") as out:
         out.write("id,name,price,day,at,note\n")
-        for block in range(blocks):
-            out.writelines(
-                f"{block * 50_000 + i},name {i % 977},{i % 500}.25,2024-01-{i % 28 + 1:02d},"
-                f"2024-01-01 00:{i % 60:02d}:00,some text of row {i} in block {block}\n"
-                for i in range(50_000)
-            )
+        block = "".join(
+            f"{i},name {i % 977},{i % 500}.25,2024-01-{i % 28 + 1:02d},"
+            f"2024-01-01 00:{i % 60:02d}:00,some text of row {i} in its block\n"
+            for i in range(50_000)
+        )
+        for _ in range(blocks):
+            out.write(block)
 
 
 def _peak_mebibytes(path: Path, directory: Path) -> int:

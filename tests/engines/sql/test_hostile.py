@@ -11,7 +11,7 @@ from tests.engines.sql.asking import Asking
 from tests.engines.sql.hostile import BOMBS, HEAVY, REFUSED
 
 SECRET = "canary-4711"
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 GRACE_S = 5.0
 GROWTH_MAX_BYTES = 64_000_000
 

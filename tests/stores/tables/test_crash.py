@@ -20,6 +20,8 @@ from tests.stores.tables.small_server import (
     serve,
 )
 
+KILLS = int(os.environ.get("LAKE_KILLS", "20"))
+"""`LAKE_KILLS=50 pytest tests/stores/tables/test_crash.py` kills as often as that."""
 KEYS_PER_ROUND = 200
 """More than a server can write before it is killed."""
 
@@ -91,9 +93,9 @@ async def test_eight_kills_lose_nothing_and_double_nothing(lake: Lake, observer:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_fifty_kills_lose_nothing_and_double_nothing(lake: Lake, observer: Database) -> None:
-    await survive(lake, observer, rounds=50, seed=50)
+@pytest.mark.timeout(100 + 10 * KILLS)
+async def test_many_kills_lose_nothing_and_double_nothing(lake: Lake, observer: Database) -> None:
+    await survive(lake, observer, rounds=KILLS, seed=50)
     commits = [log.commit(lake.location, each) for each in log.versions(lake.location)]
     undone = [each for each in commits if each.operation == "RESTORE"]
     assert undone, "no kill fell between the two commits: the test has lost its point"
