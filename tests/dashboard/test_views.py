@@ -16,7 +16,7 @@ from tests.dashboard.conftest import Look, Looking, outside
 from tests.dashboard.lakes import MARKUP, copy_dataset, fill_badly
 from tests.databricks.connecting import environment
 from tests.fakes.databricks import FakeWorkspace
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, connected, http_server
 from tests.server.asking import call
 
@@ -75,9 +75,8 @@ UNLIMITED = {
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder, issuer = tmp_path_factory.mktemp("dashboard"), Issuer()
-    issuer.publish(folder / "jwks.json")
     with FakeWorkspace.running(folder / "workspace") as workspace:
-        settings = settings_for(folder / "jwks.json") | environment(workspace) | UNLIMITED
+        settings = issuer.settings(folder) | environment(workspace) | UNLIMITED
         with http_server(folder, **settings) as server:
             outside(_fill, server, issuer, workspace)
             yield Place(server, issuer, folder)

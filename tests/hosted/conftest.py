@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.databases import database_url, postgresql_server
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, http_server
 
 __all__ = ["database_url", "http", "issuer", "postgresql_server", "server"]
@@ -20,9 +20,7 @@ def issuer() -> Issuer:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[HttpServer]:
     folder = tmp_path_factory.mktemp("hosted")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
-    with http_server(folder, **settings_for(keys)) as running:
+    with http_server(folder, **issuer.settings(folder)) as running:
         yield running
 
 

@@ -32,6 +32,18 @@ class Issuer:
         keys = [entry | {"kid": "one", "use": "sig"}, other | {"kid": "two"}]
         file.write_text(json.dumps({"keys": keys}))
 
+    def settings(self, folder: Path) -> dict[str, str]:
+        """The environment of a server that trusts it, by keys that are in the folder then."""
+        keys = folder / "jwks.json"
+        self.publish(keys)
+        return {
+            "SERVICETSUNAMI_JWT_KEYS": str(keys),
+            "SERVICETSUNAMI_JWT_ISSUER": ISSUER,
+            "SERVICETSUNAMI_JWT_AUDIENCE": AUDIENCE,
+            "SERVICETSUNAMI_JWT_TENANT_CLAIM": "org.id",
+            "SERVICETSUNAMI_TENANTS_ON_FIRST_USE": "true",
+        }
+
     def public_pem(self) -> bytes:
         return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -68,14 +80,3 @@ def claims_of(tenant: object = "acme", *, without: str | None = None, **claims: 
     if without is not None:
         del made[without]
     return made
-
-
-def settings_for(keys: Path) -> dict[str, str]:
-    """The environment of a server that trusts the issuer."""
-    return {
-        "SERVICETSUNAMI_JWT_KEYS": str(keys),
-        "SERVICETSUNAMI_JWT_ISSUER": ISSUER,
-        "SERVICETSUNAMI_JWT_AUDIENCE": AUDIENCE,
-        "SERVICETSUNAMI_JWT_TENANT_CLAIM": "org.id",
-        "SERVICETSUNAMI_TENANTS_ON_FIRST_USE": "true",
-    }

@@ -15,7 +15,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextResourceContents
 
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, connected, http_server
 from tests.server.asking import unmarked
 from tests.warm import run
@@ -36,12 +36,6 @@ def shown(folder: Path, *arguments: str) -> list[dict[str, Any]]:
         for line in audit(folder, "show", "--json", *arguments).stdout.split("\n")
         if line
     ]
-
-
-def environment(folder: Path, issuer: Issuer) -> dict[str, str]:
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
-    return settings_for(keys)
 
 
 async def do_things(server: HttpServer, issuer: Issuer) -> None:
@@ -70,7 +64,7 @@ async def asked(server: HttpServer, credential: str) -> int:
 async def test_after_a_stop_everything_is_there_and_nothing_that_is_private(
     tmp_path: Path, issuer: Issuer
 ) -> None:
-    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+    with http_server(tmp_path, **issuer.settings(tmp_path)) as server:
         await do_things(server, issuer)
 
     records = shown(tmp_path, "--tenant", "acme")
@@ -92,7 +86,7 @@ async def test_after_a_stop_everything_is_there_and_nothing_that_is_private(
 async def test_killed_a_server_loses_its_last_moment_at_most_and_no_denial(
     tmp_path: Path, issuer: Issuer
 ) -> None:
-    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+    with http_server(tmp_path, **issuer.settings(tmp_path)) as server:
         await do_things(server, issuer)
         server.process.kill()
         server.process.wait(timeout=30)
@@ -105,7 +99,7 @@ async def test_killed_a_server_loses_its_last_moment_at_most_and_no_denial(
 async def test_the_newest_records_are_a_resource_for_administrators_alone(
     tmp_path: Path, issuer: Issuer
 ) -> None:
-    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+    with http_server(tmp_path, **issuer.settings(tmp_path)) as server:
         await do_things(server, issuer)
         ends_at = time.monotonic() + 30
         while len(shown(tmp_path, "--tenant", "acme")) < 4:
@@ -130,7 +124,7 @@ async def test_the_newest_records_are_a_resource_for_administrators_alone(
 
 
 async def test_a_running_server_writes_within_moments(tmp_path: Path, issuer: Issuer) -> None:
-    with http_server(tmp_path, **environment(tmp_path, issuer)) as server:
+    with http_server(tmp_path, **issuer.settings(tmp_path)) as server:
         async with connected(server, issuer.token()) as client:
             await client.call_tool("list_assets", {})
         ends_at = time.monotonic() + 30

@@ -12,7 +12,7 @@ from tests.databricks.connecting import environment
 from tests.docs.pages import ROOT
 from tests.fakes.databricks import FakeWorkspace
 from tests.hosted.collecting import Collector, collector
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, connected, http_server
 from tests.hosted.test_sessions import HELLO, headers_of, messages_of
 from tests.server.asking import ask, call, failure
@@ -49,8 +49,6 @@ def server(
 ) -> Iterator[HttpServer]:
     """Watched in every way there is."""
     folder = tmp_path_factory.mktemp("watched")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
     watched = {
         "SERVICETSUNAMI_METRICS_TOKEN": TOKEN,
         "SERVICETSUNAMI_LOG_LEVEL": "INFO",
@@ -58,7 +56,9 @@ def server(
         "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url,
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
-    with http_server(folder, **settings_for(keys), **environment(workspace), **watched) as running:
+    with http_server(
+        folder, **issuer.settings(folder), **environment(workspace), **watched
+    ) as running:
         yield running
 
 
@@ -255,10 +255,8 @@ def test_the_start_is_one_line(server: HttpServer) -> None:
 def plain(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[HttpServer]:
     """As it is without any setting about being watched, but with lines for people."""
     folder = tmp_path_factory.mktemp("plain")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
     text = {"SERVICETSUNAMI_LOG_FORMAT": "text"}
-    with http_server(folder, **settings_for(keys), **text) as running:
+    with http_server(folder, **issuer.settings(folder), **text) as running:
         yield running
 
 

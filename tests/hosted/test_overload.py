@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import WAYS, HttpServer, Way, connected, http_server
 from tests.hosted.test_observing import TOKEN, scraped
 from tests.hosted.test_sessions import CALL, HELLO, headers_of
@@ -18,13 +18,11 @@ pytestmark = pytest.mark.slow
 def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[HttpServer]:
     """It takes two calls of a subject within a minute."""
     folder = tmp_path_factory.mktemp("tight")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
     tight = {
         "SERVICETSUNAMI_CALLS_PER_MINUTE_OF_SUBJECT": "2",
         "SERVICETSUNAMI_METRICS_TOKEN": TOKEN,
     }
-    with http_server(folder, **settings_for(keys), **tight) as running:
+    with http_server(folder, **issuer.settings(folder), **tight) as running:
         yield running
 
 

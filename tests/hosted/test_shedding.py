@@ -10,7 +10,7 @@ import httpx
 import pytest
 from mcp.client import Client
 
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import WAYS, HttpServer, Way, connected, http_server
 from tests.hosted.test_observing import TOKEN, scraped
 from tests.hosted.test_sessions import CALL, HELLO, headers_of
@@ -28,14 +28,12 @@ SHED = ("servicetsunami_calls_shed_total",)
 def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[HttpServer]:
     """It has room for one call."""
     folder = tmp_path_factory.mktemp("narrow")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
     narrow = {
         "SERVICETSUNAMI_CALLS_AT_ONCE_IN_ALL": "1",
         "SERVICETSUNAMI_HTTP_BODY_S": "1",
         "SERVICETSUNAMI_METRICS_TOKEN": TOKEN,
     }
-    with http_server(folder, **settings_for(keys), **narrow) as running:
+    with http_server(folder, **issuer.settings(folder), **narrow) as running:
         yield running
 
 

@@ -22,7 +22,7 @@ from servicetsunami.app import hosting, open_app
 from servicetsunami.cli.commands import app as commands
 from servicetsunami.errors import ConfigurationError, Unauthenticated
 from servicetsunami.settings import Settings
-from tests.hosted.issuing import AUDIENCE, ISSUER, Issuer, claims_of, settings_for
+from tests.hosted.issuing import AUDIENCE, ISSUER, Issuer, claims_of
 from tests.hosted.serving import http_server
 from tests.warm import run
 
@@ -258,9 +258,7 @@ def test_a_revoked_key_is_refused_at_once_by_a_running_server(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issuer) -> None:
-    keys = tmp_path / "jwks.json"
-    issuer.publish(keys)
-    trusting = settings_for(keys) | {"SERVICETSUNAMI_TENANTS_ON_FIRST_USE": "false"}
+    trusting = issuer.settings(tmp_path) | {"SERVICETSUNAMI_TENANTS_ON_FIRST_USE": "false"}
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(tmp_path, **trusting) as server,

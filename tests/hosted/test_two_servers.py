@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from tests.databases import PostgresqlServer
 from tests.databricks.connecting import environment
 from tests.fakes.databricks import FakeWorkspace
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import WAYS, HttpServer, connected, http_server
 from tests.hosted.test_sessions import CALL, HELLO, headers_of
 from tests.server.asking import ask, call
@@ -66,12 +66,12 @@ def workspace(tmp_path: Path) -> Iterator[FakeWorkspace]:
 async def pair(
     tmp_path: Path, workspace: FakeWorkspace, issuer: Issuer, postgresql_server: PostgresqlServer
 ) -> AsyncIterator[Pair]:
-    keys = tmp_path / "jwks.json"
-    issuer.publish(keys)
     short = {"SERVICETSUNAMI_RUN_LEASE_S": "2", "SERVICETSUNAMI_SYNC_LEASE_S": "1"}
     async with postgresql_server.fresh_database() as url:
         database = {"SERVICETSUNAMI_DATABASE_URL": url}
-        made = Pair(tmp_path, **settings_for(keys), **environment(workspace), **short, **database)
+        made = Pair(
+            tmp_path, **issuer.settings(tmp_path), **environment(workspace), **short, **database
+        )
         try:
             yield made
         finally:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from servicetsunami.transport.steering import Steering, take_seats
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import WAYS, HttpServer, Way, connected, http_server
 from tests.hosted.test_sessions import CALL, HELLO, headers_of
 from tests.server.asking import ask, call
@@ -31,9 +31,7 @@ METRICS = {"Authorization": "Bearer a token for the figures"}
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> dict[str, str]:
-    keys = tmp_path_factory.mktemp("issuer") / "jwks.json"
-    issuer.publish(keys)
-    return settings_for(keys) | {
+    return issuer.settings(tmp_path_factory.mktemp("issuer")) | {
         "SERVICETSUNAMI_HTTP_WORKERS": "2",
         "SERVICETSUNAMI_METRICS_TOKEN": "a token for the figures",
     }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.databricks.connecting import environment
 from tests.fakes.databricks import FakeWorkspace
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, connected, http_server
 from tests.server.asking import ask, call, failure
 
@@ -26,9 +26,7 @@ def workspace(tmp_path: Path) -> Iterator[FakeWorkspace]:
 @pytest.fixture
 def beside(workspace: FakeWorkspace, tmp_path: Path, issuer: Issuer) -> Iterator[HttpServer]:
     """A hosted server that knows the workspace."""
-    keys = tmp_path / "jwks.json"
-    issuer.publish(keys)
-    with http_server(tmp_path, **settings_for(keys), **environment(workspace)) as running:
+    with http_server(tmp_path, **issuer.settings(tmp_path), **environment(workspace)) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, http_server
 from tests.models.making import regressor
 
@@ -22,8 +22,6 @@ def issuer() -> Issuer:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[HttpServer]:
     folder = tmp_path_factory.mktemp("rest")
-    keys = folder / "jwks.json"
-    issuer.publish(keys)
     files = folder / "files"
     files.mkdir()
     (files / "model.onnx").write_bytes(regressor())
@@ -35,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator
         "SERVICETSUNAMI_CALLS_PER_MINUTE": "100000",
         "SERVICETSUNAMI_CALLS_PER_MINUTE_OF_SUBJECT": "100000",
     }
-    with http_server(folder, **settings_for(keys), **settings) as running:
+    with http_server(folder, **issuer.settings(folder), **settings) as running:
         yield running
 
 

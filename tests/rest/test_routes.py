@@ -8,7 +8,7 @@ import pytest
 
 from servicetsunami.domain.caller import Scope
 from servicetsunami.transport.problems import STATUSES
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import HttpServer, http_server
 from tests.rest.asking import CONNECTOR, NATIVE, ok, operations, problem, store
 from tests.rest.conftest import Speaker
@@ -94,8 +94,7 @@ def test_a_read_only_server_refuses_what_writes(
     issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("read-only")
-    issuer.publish(folder / "jwks.json")
-    settings = settings_for(folder / "jwks.json") | {"SERVICETSUNAMI_READ_ONLY": "true"}
+    settings = issuer.settings(folder) | {"SERVICETSUNAMI_READ_ONLY": "true"}
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(folder, **settings) as running,
@@ -186,8 +185,7 @@ def test_too_many_calls_are_told_when_to_come_again(
     issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("limited")
-    issuer.publish(folder / "jwks.json")
-    settings = settings_for(folder / "jwks.json") | {"SERVICETSUNAMI_CALLS_PER_MINUTE": "2"}
+    settings = issuer.settings(folder) | {"SERVICETSUNAMI_CALLS_PER_MINUTE": "2"}
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(folder, **settings) as running,

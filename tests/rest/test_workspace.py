@@ -9,7 +9,7 @@ import pytest
 
 from tests.databricks.connecting import environment
 from tests.fakes.databricks import FakeWorkspace
-from tests.hosted.issuing import Issuer, settings_for
+from tests.hosted.issuing import Issuer
 from tests.hosted.serving import http_server
 from tests.rest.asking import CONNECTOR, NATIVE, ok, store
 
@@ -24,11 +24,9 @@ def workspace(tmp_path: Path) -> Iterator[FakeWorkspace]:
 
 @pytest.fixture
 def client(workspace: FakeWorkspace, tmp_path: Path, issuer: Issuer) -> Iterator[httpx.Client]:
-    keys = tmp_path / "jwks.json"
-    issuer.publish(keys)
     headers = {"Authorization": f"Bearer {issuer.token('acme')}"}
     with (
-        http_server(tmp_path, **settings_for(keys), **environment(workspace)) as running,
+        http_server(tmp_path, **issuer.settings(tmp_path), **environment(workspace)) as running,
         httpx.Client(base_url=running.url, headers=headers, timeout=60) as speaking,
     ):
         yield speaking
