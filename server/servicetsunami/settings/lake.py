@@ -122,7 +122,7 @@ class LakeSettings(Part):
     notebook_spare: bool = Field(
         default=True,
         description="Start a kernel beside each run and keep it ready: the tenant's next run "
-        "begins at once, and until then 60 MiB are taken.",
+        "begins at once, and until then 40 MiB are taken.",
     )
     model_memory_mb: int = Field(
         default=2048, ge=256, description="Memory that one process with a model may take, in MiB."
