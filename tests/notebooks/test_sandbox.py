@@ -197,6 +197,7 @@ async def test_using_too_much_ends_the_run_and_not_the_machine(
     assert said in done["error"]
     assert time.monotonic() - started < 60
     again = await run(client, "1 + 1")
+    assert again["state"] == "SUCCESS", again
     assert text(again) == "2"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import anyio
+import psutil
 import zmq.asyncio
 from anyio import to_thread
 from anyio.abc import Process, TaskStatus
@@ -29,6 +30,7 @@ from servicetsunami.errors import ConfigurationError
 _START_S: Final = 60.0
 _POLL_S: Final = 1.0
 _IDLE_AFTER_REPLY_S: Final = 5.0
+_END_S: Final = 5.0
 _MESSAGE_BYTES_MAX: Final = 32 * 2**20
 _ADDRESS_SPACE_MB: Final = 16 * 1024
 _UID_FIRST: Final = 200_000
@@ -53,6 +55,7 @@ class Kernel:
         self._folders = folders
         self._process = process
         self._client = client
+        self._first: int | None = None
 
     @classmethod
     async def start(cls, sandbox: Sandbox, spec: KernelSpec) -> "Kernel":
@@ -70,6 +73,7 @@ class Kernel:
         try:
             client.start_channels(stdin=False, hb=False)
             await kernel._await_ready()
+            kernel._first = await to_thread.run_sync(_first_inside, process.pid)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await kernel.aclose()
@@ -171,13 +175,34 @@ class Kernel:
         return self._process.returncode is None
 
     async def aclose(self) -> None:
-        """Kill it, and remove what it leaves behind."""
+        """Kill it, wait until all that it has started is gone, and remove what it leaves behind.
+
+        The next kernel of the tenant runs as the same user, whose processes are counted together.
+        """
         self.kill()
         await self._process.wait()
+        if self._first is not None:
+            with anyio.move_on_after(_END_S):
+                await anyio.wait_readable(self._first)
+            os.close(self._first)
+            self._first = None
         self._client.stop_channels()
         self._client.context.destroy(linger=0)
         for folder in (self._folders.work, self._folders.sockets):
             await to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _first_inside(pid: int) -> int | None:
+    """A descriptor of the first process in the sandbox, which ends after all others in it.
+
+    None without a sandbox, and where the system has no such descriptors (Linux before 5.3).
+    """
+    if sys.platform != "linux":
+        return None
+    with suppress(psutil.Error, OSError):
+        for first in psutil.Process(pid).children():
+            return os.pidfd_open(first.pid)
+    return None
 
 
 def _answers(message: Mapping[str, Any], message_id: str) -> bool:
