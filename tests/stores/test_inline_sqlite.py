@@ -96,6 +96,17 @@ async def test_a_transaction_sees_one_state_also_where_a_long_read_began_anew(
     assert (before, during, after) == (1, 1, 2)
 
 
+async def test_a_busy_machine_breaks_off_no_beginning_of_a_transaction(file: str) -> None:
+    """SQLite counts the instructions of a statement through all of its runs."""
+    reads = InlineReads(file, busy_timeout_s=5.0, inline_s=-1.0)
+    for _ in range(3_000):
+        async with reads.transaction():
+            pass
+    async with reads.transaction() as transaction:
+        assert await transaction.scalar(text("SELECT id FROM facts")) == 1
+    await reads.dispose()
+
+
 async def test_nothing_can_be_written(reads: InlineReads) -> None:
     with pytest.raises(OperationalError, match="readonly"):
         async with reads.transaction() as transaction:

@@ -7,10 +7,11 @@ what it finds that changes nothing, as a transaction that reads sees one state t
 for connections that cannot write: those never wait for a lock either.
 """
 
+import math
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 
 from anyio import to_thread
@@ -38,17 +39,22 @@ _KEPT_OPEN: Final = 8
 
 
 class InlineReads:
-    """The file's readers; there are as many as transactions that read at once."""
+    """The file's readers; there are as many as transactions that read at once.
 
-    def __init__(self, file: str, *, busy_timeout_s: float) -> None:
+    What takes longer than `inline_s` in the event loop's thread is run again in another one.
+    """
+
+    def __init__(self, file: str, *, busy_timeout_s: float, inline_s: float = _INLINE_S) -> None:
         def opened() -> sqlite3.Connection:
-            return sqlite3.connect(
+            made = sqlite3.connect(
                 file,
                 timeout=busy_timeout_s,
                 isolation_level=None,
                 check_same_thread=False,
                 factory=_File,
             )
+            made.patience_s = inline_s
+            return made
 
         self._engine = create_engine(
             "sqlite+pysqlite://",
@@ -119,28 +125,35 @@ class InlineConnection:
     def _read_on(self, statement: Executable, parameters: Parameters) -> Rows:
         """Read for as long as it takes."""
         file = cast("_File", self._connection.connection.dbapi_connection)
-        file.is_patient = True
-        try:
+        with file.patient():
             return self._connection.execute(statement, parameters)
-        finally:
-            file.is_patient = False
 
 
 class _File(sqlite3.Connection):
-    """Breaks off statements that take long, unless it is patient."""
+    """Breaks off statements that take longer than `patience_s`, unless it is patient."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(*args, **options)
-        self.is_patient = False
-        self.ends_at = 0.0
+        self.patience_s = _INLINE_S
+        # What begins a transaction, or ends one, is never broken off: nobody would run it again.
+        self.ends_at = math.inf
         self.set_progress_handler(self._is_late, _INSTRUCTIONS_BETWEEN_LOOKS)
 
     def cursor(self, factory: Callable[[sqlite3.Connection], Any] | None = None) -> Any:  # noqa: ANN401 - as the base has it
         """A cursor that has all rows once its statement is run."""
         return super().cursor(factory or _Cursor)
 
+    @contextmanager
+    def patient(self) -> Generator[None]:
+        """Wait for statements inside for as long as they take."""
+        patience_s, self.patience_s = self.patience_s, math.inf
+        try:
+            yield
+        finally:
+            self.patience_s = patience_s
+
     def _is_late(self) -> bool:
-        return not self.is_patient and time.perf_counter() > self.ends_at
+        return time.perf_counter() > self.ends_at
 
 
 class _Cursor(sqlite3.Cursor):
@@ -149,9 +162,13 @@ class _Cursor(sqlite3.Cursor):
     _rows: list[Any]
 
     def execute(self, *args: Any) -> Self:  # noqa: ANN401 - as the base has it
-        cast("_File", self.connection).ends_at = time.perf_counter() + _INLINE_S
-        super().execute(*args)
-        self._rows = super().fetchall()
+        file = cast("_File", self.connection)
+        file.ends_at = time.perf_counter() + file.patience_s
+        try:
+            super().execute(*args)
+            self._rows = super().fetchall()
+        finally:
+            file.ends_at = math.inf
         return self
 
     def fetchall(self) -> list[Any]:
@@ -176,7 +193,8 @@ def _was_late(error: BaseException | None) -> bool:
 
 def _begin(reading: Connection) -> None:
     # Through SQLAlchemy it would take as long as a statement that is asked for.
-    cast("_File", reading.connection.dbapi_connection).cursor().execute("BEGIN")
+    file = cast("_File", reading.connection.dbapi_connection)
+    file.cursor(sqlite3.Cursor).execute("BEGIN")
 
 
 def _have_it_read_only(connection: sqlite3.Connection, _record: object) -> None:
