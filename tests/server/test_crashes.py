@@ -190,20 +190,26 @@ def test_a_killed_ingest_of_fifty_megabytes_is_whole_or_not_at_all(
     tmp_path: Path, roots: Path
 ) -> None:
     path, rng = big_file(roots, megabytes=50), random.Random(3)
+    # All lines but the header and the one that is rejected.
+    rows = path.read_bytes().count(b"\n") - 2
     server = Server(tmp_path / "data", roots)
     server.call("ingest_dataset", source=[{"a": 0}], name="t")
     for _ in range(6):
-        start_ingest(server, path, "big")
+        _, child = start_ingest(server, path, "big")
         killer = threading.Timer(rng.uniform(0.0, 4.0), server.process.kill)
         killer.start()
         killer.join()
         server.close()
+        assert psutil.wait_procs([child], timeout=2)[1] == []
         server = Server(tmp_path / "data", roots)
         names = [asset["name"] for asset in server.call("list_assets")["assets"]]
         assert names in (["default.t"], ["default.big", "default.big__rejects", "default.t"])
         if len(names) > 1:
+            assert server.call("query_dataset", sql="SELECT count(*) FROM big")["rows"] == [[rows]]
             break
     server.call("ingest_dataset", source=[{"a": 1}], name="t", mode="append")
+    # A query is what also removes the temporary files of those who were killed.
+    assert server.call("query_dataset", sql="SELECT count(*) FROM t")["rows"] == [[2]]
     server.close()
     nothing_left_over(tmp_path / "data")
 
