@@ -41,8 +41,9 @@ class RunTasks:
         """Have the decisions about these runs follow each other until the transaction ends.
 
         What is locked is the run above all others: those that run each other decide about each
-        other in both directions, and would wait for each other for ever. On SQLite all writers
-        follow each other anyway.
+        other in both directions, and would wait for each other for ever. Whoever changes several
+        tasks that run comes through here first, for the same reason. On SQLite all writers follow
+        each other anyway.
         """
         if not self._is_postgresql:
             return
@@ -142,9 +143,11 @@ class RunTasks:
 
     async def renew(self, *, owner: str, at: datetime, lease_s: float) -> set[tuple[str, str, int]]:
         """Keep all tasks of a server; those that are its own, and that nobody wants cancelled."""
+        own = and_(RUN_TASKS.c.owner == owner, RUN_TASKS.c.state == RunState.RUNNING.value)
+        runs = await self._lock_runs_of(own)
         statement = (
             update(RUN_TASKS)
-            .where(RUN_TASKS.c.owner == owner, RUN_TASKS.c.state == RunState.RUNNING.value)
+            .where(own, RUN_TASKS.c.run_id.in_(runs))
             .values(lease_until=at + timedelta(seconds=lease_s))
             .returning(RUN_TASKS.c.run_id, RUN_TASKS.c.key, RUN_TASKS.c.attempt)
         )
@@ -161,9 +164,11 @@ class RunTasks:
         self, *, owner: str, at: datetime, lease_s: float
     ) -> tuple[TaskRun, ...]:
         """Take over the tasks whose server let the lease pass; each goes to one who asks."""
+        late = _is_late(at)
+        runs = await self._lock_runs_of(late)
         statement = (
             update(RUN_TASKS)
-            .where(RUN_TASKS.c.state == RunState.RUNNING.value, RUN_TASKS.c.lease_until < at)
+            .where(late, RUN_TASKS.c.run_id.in_(runs))
             .values(owner=owner, lease_until=at + timedelta(seconds=lease_s))
             .returning(RUN_TASKS)
         )
@@ -171,10 +176,14 @@ class RunTasks:
 
     async def expired(self, *, at: datetime) -> bool:
         """Whether there are such tasks."""
-        statement = select(RUN_TASKS.c.key).where(
-            RUN_TASKS.c.state == RunState.RUNNING.value, RUN_TASKS.c.lease_until < at
-        )
-        return (await self._connection.execute(statement.limit(1))).first() is not None
+        statement = select(RUN_TASKS.c.key).where(_is_late(at)).limit(1)
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def _lock_runs_of(self, condition: Any) -> set[str]:  # noqa: ANN401 - a condition
+        """Lock the runs of these tasks; their ids."""
+        runs = set(await self._connection.scalars(select(RUN_TASKS.c.run_id).where(condition)))
+        await self.lock(*runs)
+        return runs
 
     async def _change(self, task: TaskRun, owner: str | None, values: dict[str, Any]) -> bool:
         """Change a task that runs; False when it is no longer that owner's."""
@@ -331,6 +340,10 @@ def _is(task: TaskRun) -> Any:  # noqa: ANN401 - a condition
         RUN_TASKS.c.key == task.key,
         RUN_TASKS.c.attempt == task.attempt,
     )
+
+
+def _is_late(at: datetime) -> Any:  # noqa: ANN401 - a condition
+    return and_(RUN_TASKS.c.state == RunState.RUNNING.value, RUN_TASKS.c.lease_until < at)
 
 
 def _is_due(at: datetime) -> Any:  # noqa: ANN401 - a condition
