@@ -30,3 +30,9 @@ def zygote() -> Iterator[Zygote]:
     zygote = Zygote(preload=[*PRELOAD, *WARM])
     yield zygote
     anyio.run(zygote.aclose)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No coverage in the processes that the test begins: whoever is killed cannot tell of it."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

@@ -56,6 +56,7 @@ def all_sent(server: Server) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(900)
 def test_kills_amid_sending_lose_and_double_nothing(
     tmp_path: Path, workspace: FakeWorkspace

@@ -59,6 +59,7 @@ def pulled(server: Server, source: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(600)
 def test_memory_is_flat_from_one_to_ten_million_rows(
     tmp_path: Path, workspace: FakeWorkspace

@@ -10,7 +10,7 @@ from tests.databricks.connecting import environment
 from tests.fakes.databricks import FakeWorkspace, Fault
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 CODE = "import time; time.sleep(6); dbutils.notebook.exit('through')"
 

@@ -13,7 +13,11 @@ from tests.server.processes import Server
 
 KILLS = int(os.environ.get("INDEX_KILLS", "3"))
 """`INDEX_KILLS=50 pytest tests/databricks/test_vector_kills.py` kills as often as that."""
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 + 30 * KILLS)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.timeout(240 + 30 * KILLS),
+]
 NAMES = ("followed", "put")
 """The first follows its table, the second one gets its rows from here."""
 

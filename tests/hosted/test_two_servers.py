@@ -27,7 +27,11 @@ from tests.server.asking import ask, call
 
 KILLS = int(os.environ.get("HOSTED_KILLS", "4"))
 """Each costs the start of a server."""
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + 60 * KILLS)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.timeout(300 + 60 * KILLS),
+]
 GONE = (httpx2.HTTPError, httpx.HTTPError, MCPError, ExceptionGroup, anyio.ClosedResourceError)
 """What a client sees of a server that is killed."""
 

@@ -15,7 +15,11 @@ from tests.databases import PostgresqlServer
 from tests.server.processes import Server
 
 KILLS = int(os.environ.get("JOB_KILLS", "2"))
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.timeout(120 + 20 * KILLS),
+]
 PYTHON = "lake.write(lake.sql(\"SELECT '{key}' AS task\"), 'log', mode='append')"
 WORKERS = (2, 4)
 

@@ -14,7 +14,11 @@ from tests.server.processes import Server
 KILLS = int(os.environ.get("MODEL_KILLS", "4"))
 """`MODEL_KILLS=50 pytest tests/models/test_kills.py` kills as often as that."""
 PADDING_BYTES = 300_000_000
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.timeout(120 + 20 * KILLS),
+]
 
 
 def make(files: Path, number: int, *, padding: int) -> str:

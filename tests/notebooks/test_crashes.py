@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 CODE = "lake.write(lake.sql('SELECT 1 AS n'), 'done', mode='append')"
 LONG = f"""# Databricks notebook source

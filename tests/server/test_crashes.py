@@ -14,7 +14,7 @@ import pytest
 from tests.server.model import Change, History
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 KILLS = int(os.environ.get("LAKE_KILLS", "20"))
 """`LAKE_KILLS=50 pytest tests/server/test_crashes.py` kills as often as that."""

@@ -17,7 +17,7 @@ from servicetsunami.transport.mcp import LakeServer
 from tests.server.asking import ask, call, failure
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 
 
 @pytest.fixture

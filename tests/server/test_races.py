@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.processes import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmeasured")]
 _SERVERS = 8
 Reply = tuple[bool, dict[str, Any] | str]
 """Whether the call succeeded, and its answer or what the model reads."""

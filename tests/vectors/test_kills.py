@@ -11,7 +11,11 @@ from tests.server.processes import Server
 
 KILLS = int(os.environ.get("INDEX_KILLS", "4"))
 """`INDEX_KILLS=50 pytest tests/vectors/test_kills.py` kills as often as that."""
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 20 * KILLS)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.timeout(120 + 20 * KILLS),
+]
 
 
 def documents(batch: int) -> list[dict[str, str]]:
