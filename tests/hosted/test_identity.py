@@ -221,16 +221,16 @@ def counted(clock: Clock) -> tuple[CountedSecret, JwtVerifier]:
     return secret, judge
 
 
-async def test_a_good_token_is_judged_once_in_some_seconds(clock: Clock) -> None:
+async def test_a_good_token_is_judged_once_in_a_minute(clock: Clock) -> None:
     secret, judge = counted(clock)
     token = shared()
 
     first = await judge.identity(token)
-    clock.pass_by(seconds=4)
+    clock.pass_by(seconds=55)
     assert await judge.identity(token) == first
     assert secret.asked == 1
 
-    clock.pass_by(seconds=2)
+    clock.pass_by(seconds=6)
     assert await judge.identity(token) == first
     assert secret.asked == 2
     with pytest.raises(Unauthenticated):

@@ -17,7 +17,7 @@ from servicetsunami.errors import Unauthenticated
 _REQUIRED: Final = ["exp", "aud", "iss", "sub"]
 _LEEWAY_S: Final = 10
 _SUBJECT_CHARS_MAX: Final = 255
-_REMEMBERED_S: Final = 5.0
+_REMEMBERED_S: Final = 60.0
 _REMEMBERED_TOKENS: Final = 2_000
 _SCOPE_CLAIMS: Final = ("scope", "scp", "scopes")
 """As RFC 9068 has it, and as others write it."""
@@ -48,8 +48,8 @@ class SharedSecret:
 class JwtVerifier:
     """Takes tokens of one issuer for one audience.
 
-    A token that was found genuine is for the next seconds, while it is in force: a client sends the
-    same one with each call.
+    A token that was found genuine is for the next minute, while it is in force: a client sends the
+    same one with each call, and its key is kept for longer than that.
     """
 
     def __init__(
