@@ -27,5 +27,5 @@ def server(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator
 @pytest.fixture(scope="module")
 def http(server: HttpServer) -> Iterator[httpx.Client]:
     """Plain requests to the server, without a credential."""
-    with httpx.Client(base_url=server.url) as client:
+    with server.client() as client:
         yield client

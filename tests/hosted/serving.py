@@ -21,7 +21,7 @@ from tests.warm import Process, Streams
 
 _START_S = 60.0
 # A context that has not loaded the certificates of all authorities, which takes 50 ms each time.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Way = Literal["sse", "http, with a handshake", "http, without one"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
@@ -41,11 +41,15 @@ class HttpServer:
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """Ask once, on a connection of its own."""
-        return httpx.get(self.url + path, verify=_NO_TLS, **more)
+        return httpx.get(self.url + path, verify=NO_TLS, **more)
 
     def post(self, path: str, **more: Any) -> httpx.Response:
         """Send once, on a connection of its own."""
-        return httpx.post(self.url + path, verify=_NO_TLS, **more)
+        return httpx.post(self.url + path, verify=NO_TLS, **more)
+
+    def client(self, **more: Any) -> httpx.Client:
+        """For many requests."""
+        return httpx.Client(base_url=self.url, verify=NO_TLS, **more)
 
     def logged(self) -> str:
         return self.log.read_text(encoding="utf-8")
@@ -92,22 +96,23 @@ async def connected(
     """The official client, over either transport and in both eras of the protocol."""
     headers: dict[str, Any] = {"Authorization": f"Bearer {credential}"}
     if way == "sse":
-        stream = sse_client(f"{server.url}/sse", headers=headers, httpx_client_factory=_client)
+        stream = sse_client(f"{server.url}/sse", headers=headers, httpx_client_factory=async_client)
         async with Client(stream) as client:
             yield client
         return
     mode = "legacy" if way == "http, with a handshake" else "auto"
     timeout = httpx2.Timeout(30, read=120)
     async with (
-        _client(headers, timeout) as http,
+        async_client(headers, timeout) as http,
         Client(streamable_http_client(f"{server.url}/mcp", http_client=http), mode=mode) as client,
     ):
         yield client
 
 
-def _client(
+def async_client(
     headers: dict[str, Any] | None = None,
     timeout: httpx2.Timeout | None = None,
     auth: httpx2.Auth | None = None,
 ) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_NO_TLS)
+    """As clients of the SDK are made, without the certificates of all authorities."""
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=NO_TLS)

@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from servicetsunami.services.identities import Identities
 from servicetsunami.stores.metadata import Metadata
 from tests.hosted.issuing import Issuer
-from tests.hosted.serving import WAYS, HttpServer, Way, connected
+from tests.hosted.serving import WAYS, HttpServer, Way, async_client, connected
 from tests.hosted.test_subscriptions import NOTEBOOK, Heard, follow, session, subscribe
 from tests.server.asking import call
 
@@ -129,7 +129,7 @@ async def test_a_session_is_silent_from_when_its_token_expires_to_when_it_shows_
     heard, known = Heard(), Heard()
     async with (
         session(server, issuer.token(sub="bob"), "http", known) as good,
-        httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=120)) as http,
+        async_client(headers, httpx2.Timeout(30, read=120)) as http,
     ):
         streams = streamable_http_client(f"{server.url}/mcp", http_client=http)
         async with Client(streams, mode="legacy", message_handler=heard.note) as expiring:

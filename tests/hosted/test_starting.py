@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from pydantic import SecretStr
@@ -249,7 +248,7 @@ def test_a_revoked_key_is_refused_at_once_by_a_running_server(tmp_path: Path) ->
     key = json.loads(type_token(data, "create", "--tenant", "acme", "--name", "ci", "--json")[1])
     with (
         http_server(tmp_path, SERVICETSUNAMI_AUTH="true") as server,
-        httpx.Client(base_url=server.url, headers={"X-API-Key": key["key"]}) as http,
+        server.client(headers={"X-API-Key": key["key"]}) as http,
     ):
         assert http.post("/mcp", json={}).status_code != 401
         assert type_token(data, "revoke", key["id"])[0] == 0
@@ -262,7 +261,7 @@ def test_a_tenant_is_served_once_it_has_been_added(tmp_path: Path, issuer: Issue
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(tmp_path, **trusting) as server,
-        httpx.Client(base_url=server.url, headers=headers) as http,
+        server.client(headers=headers) as http,
     ):
         refused = http.post("/mcp", json={})
         assert refused.status_code == 403

@@ -24,7 +24,7 @@ from servicetsunami.services.watching import Watching
 from servicetsunami.stores.metadata import Metadata
 from servicetsunami.transport.subscriptions import Subscriptions
 from tests.hosted.issuing import Issuer
-from tests.hosted.serving import WAYS, HttpServer, Way, connected, http_server
+from tests.hosted.serving import WAYS, HttpServer, Way, async_client, connected, http_server
 from tests.server.asking import call
 
 pytestmark = [
@@ -64,12 +64,14 @@ async def session(
     """A client of the older protocol, over either transport."""
     headers = {"Authorization": f"Bearer {credential}"}
     if way == "sse":
-        streams = sse_client(f"{server.url}/sse", headers=headers)
+        streams = sse_client(
+            f"{server.url}/sse", headers=headers, httpx_client_factory=async_client
+        )
         async with Client(streams, mode="legacy", message_handler=heard.note) as client:
             yield client
         return
     timeout = httpx2.Timeout(30, read=120)
-    async with httpx2.AsyncClient(headers=headers, timeout=timeout) as http:
+    async with async_client(headers, timeout) as http:
         streams = streamable_http_client(f"{server.url}/mcp", http_client=http)
         async with Client(streams, mode="legacy", message_handler=heard.note) as client:
             yield client

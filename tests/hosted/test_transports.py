@@ -171,7 +171,7 @@ def test_a_request_that_is_too_long_is_refused(small_server: HttpServer, path: s
 def test_a_page_of_another_site_cannot_use_the_server(
     small_server: HttpServer, header: dict[str, str], status: int
 ) -> None:
-    with httpx.Client(base_url=small_server.url, headers=header) as http:
+    with small_server.client(headers=header) as http:
         for path in ("/mcp", "/sse", "/messages/", "/nothing"):
             assert http.post(path, json={}).status_code == status
             assert http.get(path).status_code == status

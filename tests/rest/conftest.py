@@ -44,9 +44,7 @@ def speak(server: HttpServer, issuer: Issuer) -> Iterator[Speaker]:
 
     def as_tenant(tenant: str, **claims: Any) -> httpx.Client:
         token = issuer.token(tenant, **claims)
-        client = httpx.Client(
-            base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=60
-        )
+        client = server.client(headers={"Authorization": f"Bearer {token}"}, timeout=60)
         clients.append(client)
         return client
 

@@ -3,7 +3,6 @@
 import re
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from servicetsunami.domain.caller import Scope
@@ -36,7 +35,7 @@ def test_every_route_asks_for_a_credential(server: HttpServer, speak: Speaker) -
     walked = [(method, filled(path)) for method, path, _ in operations(speak("acme"))]
     walked += [("GET", path) for path in DOCUMENTS]
     assert len(walked) > 80
-    with httpx.Client(base_url=server.url) as nobody:
+    with server.client() as nobody:
         for method, path in walked:
             told = problem(nobody.request(method, path), 401, "Unauthenticated")
             assert told["error"] == "invalid_token"
@@ -98,7 +97,7 @@ def test_a_read_only_server_refuses_what_writes(
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(folder, **settings) as running,
-        httpx.Client(base_url=running.url, headers=headers) as client,
+        running.client(headers=headers) as client,
     ):
         for method, path, operation in operations(client):
             answer = client.request(method, filled(path), json={"names": ["x"]})
@@ -189,7 +188,7 @@ def test_too_many_calls_are_told_when_to_come_again(
     headers = {"Authorization": f"Bearer {issuer.token()}"}
     with (
         http_server(folder, **settings) as running,
-        httpx.Client(base_url=running.url, headers=headers) as client,
+        running.client(headers=headers) as client,
     ):
         for _ in range(2):
             ok(client.get(f"{NATIVE}/databricks/usage"))

@@ -27,7 +27,7 @@ def client(workspace: FakeWorkspace, tmp_path: Path, issuer: Issuer) -> Iterator
     headers = {"Authorization": f"Bearer {issuer.token('acme')}"}
     with (
         http_server(tmp_path, **issuer.settings(tmp_path), **environment(workspace)) as running,
-        httpx.Client(base_url=running.url, headers=headers, timeout=60) as speaking,
+        running.client(headers=headers, timeout=60) as speaking,
     ):
         yield speaking
 
