@@ -34,5 +34,8 @@ def zygote() -> Iterator[Zygote]:
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No coverage in the processes that the test begins: whoever is killed cannot tell of it."""
+    """No coverage in the processes that the test begins.
+
+    Whoever is killed cannot tell of it, and what only adds load need not be measured once more.
+    """
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

@@ -21,7 +21,7 @@ from tests.warm import Process, Streams
 
 _START_S = 60.0
 # A context that has not loaded the certificates of all authorities, which takes 50 ms each time.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Way = Literal["sse", "http, with a handshake", "http, without one"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
@@ -41,15 +41,15 @@ class HttpServer:
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """Ask once, on a connection of its own."""
-        return httpx.get(self.url + path, verify=NO_TLS, **more)
+        return httpx.get(self.url + path, verify=_NO_TLS, **more)
 
     def post(self, path: str, **more: Any) -> httpx.Response:
         """Send once, on a connection of its own."""
-        return httpx.post(self.url + path, verify=NO_TLS, **more)
+        return httpx.post(self.url + path, verify=_NO_TLS, **more)
 
     def client(self, **more: Any) -> httpx.Client:
         """For many requests."""
-        return httpx.Client(base_url=self.url, verify=NO_TLS, **more)
+        return httpx.Client(base_url=self.url, verify=_NO_TLS, **more)
 
     def logged(self) -> str:
         return self.log.read_text(encoding="utf-8")
@@ -115,4 +115,4 @@ def async_client(
     auth: httpx2.Auth | None = None,
 ) -> httpx2.AsyncClient:
     """As clients of the SDK are made, without the certificates of all authorities."""
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=NO_TLS)
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, verify=_NO_TLS)
